@@ -1,0 +1,139 @@
+# ringswitch. `make help` lists the targets.
+#
+# CC and CFLAGS belong to the user. BUILD is where everything goes, so that
+# several builds (compilers, sanitizers) can stand side by side.
+
+BUILD   ?= build
+CFLAGS  ?= -O2 -g
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo 0.1)
+PREFIX  ?= /usr/local
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
+            -Wmissing-prototypes -Wvla -Werror
+HARDENING := -fstack-protector-strong -fPIE
+ifeq ($(SANITIZE),)
+HARDENING += -D_FORTIFY_SOURCE=2
+else
+SANITIZER := -fsanitize=address,undefined -fno-sanitize-recover=all
+endif
+OURS := -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARNINGS) \
+        $(HARDENING) $(SANITIZER)
+LINK := $(SANITIZER) -pie -Wl,-z,relro,-z,now
+
+SWITCH_O := $(patsubst %.c,$(BUILD)/%.o,$(wildcard switch/*.c tap/*.c))
+BENCH_O  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
+
+# A unit test links the file it is about and that file's few needs.
+UNITS := frame mac wire_join options port forward
+NEEDS_frame     := switch/frame
+NEEDS_mac       := switch/mac
+NEEDS_wire_join := switch/wire_join
+NEEDS_options   := switch/options
+NEEDS_port      := switch/port switch/forward switch/mac switch/frame tests/fake_port
+NEEDS_forward   := $(NEEDS_port)
+UNIT_BINS := $(UNITS:%=$(BUILD)/tests/test_%)
+
+all: $(BUILD)/ringswitch $(BUILD)/ringbench
+
+$(BUILD)/ringswitch: $(SWITCH_O)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@ -luring -lbsd
+
+$(BUILD)/ringbench: $(BENCH_O)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@ -lpthread
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(OURS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+define unit
+$(BUILD)/tests/test_$(1): $(BUILD)/tests/test_$(1).o $(NEEDS_$(1):%=$(BUILD)/%.o)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(LINK) $$^ -o $$@ -lcmocka -luring
+endef
+$(foreach u,$(UNITS),$(eval $(call unit,$(u))))
+
+units: $(UNIT_BINS)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# --- what is needed from Debian, by what it is needed for -----------------
+
+NEED_build := gcc libc6-dev liburing-dev libbsd-dev
+NEED_demo  := $(NEED_build) user-mode-linux busybox-static cpio iperf3 \
+              iproute2 util-linux
+NEED_check := $(NEED_demo) clang libclang-rt-dev libcmocka-dev python3-pytest \
+              python3-scapy
+NEED_bench := $(NEED_demo) python3
+
+# As root, install what is missing; as an ordinary user, say how.
+deps-%:
+	@missing=$$(for p in $(NEED_$*); do \
+	    dpkg-query -W -f '$${db:Status-Abbrev}' $$p 2>/dev/null | grep -q '^ii' || printf '%s ' $$p; \
+	done); \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" != 0 ]; then \
+	    echo "make: not installed: $$missing"; \
+	    echo "make: please run: sudo apt-get install --no-install-recommends $$missing"; \
+	    exit 1; \
+	fi; \
+	echo "make: installing from Debian's packages: $$missing"; \
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -qq -y --no-install-recommends $$missing; } >/dev/null
+
+# The peers. uml-utilities starts a switch of its own when it is installed, so
+# its program is unpacked beside ours instead.
+PEERS := $(BUILD)/peers
+
+peers: $(PEERS)/.done
+
+$(PEERS)/.done:
+	@mkdir -p $(PEERS)/deb
+	@echo "make: fetching the peers to compare with (not installed): uml-utilities, vde2"
+	cd $(PEERS)/deb && apt-get -qq download uml-utilities vde-switch
+	for deb in $(PEERS)/deb/*.deb; do dpkg-deb -x $$deb $(PEERS); done
+	@touch $@
+
+# --- the four things to do -------------------------------------------------
+
+demo: deps-demo
+	@$(MAKE) --no-print-directory $(BUILD)/ringswitch
+	@switch/demo.sh
+
+# An unshared network: nothing that a test does reaches the machine's own.
+NETNS = unshare $$([ "$$(id -u)" = 0 ] || echo -r) --net --mount
+
+check: deps-check
+	@$(MAKE) --no-print-directory peers check-builds
+	@$(NETNS) -- env PATH="$(abspath $(PEERS))/usr/bin:$$PATH" \
+	    /usr/bin/python3 -m pytest -p no:cacheprovider tests
+
+check-builds:
+	@$(MAKE) --no-print-directory all units
+	@$(MAKE) --no-print-directory BUILD=build/clang CC=clang all units
+	@$(MAKE) --no-print-directory BUILD=build/gcc-asan CC=gcc SANITIZE=1 all units
+	@$(MAKE) --no-print-directory BUILD=build/clang-asan CC=clang SANITIZE=1 all units
+
+bench: deps-bench
+	@$(MAKE) --no-print-directory peers all
+	@$(NETNS) -- env PATH="$(abspath $(PEERS))/usr/bin:$$PATH" \
+	    /usr/bin/python3 bench/compare.py --json build/bench.json
+
+install: all
+	install -D -m 755 $(BUILD)/ringswitch $(DESTDIR)$(PREFIX)/sbin/ringswitch
+
+# For scripts that call uml_switch; not part of install, since Debian's
+# uml-utilities has a file of that name.
+install-compat: install
+	ln -s ringswitch $(DESTDIR)$(PREFIX)/sbin/uml_switch
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'make            build build/ringswitch and build/ringbench'
+	@echo 'make demo       two UML guests and the host on one network, in one command'
+	@echo 'make check      all tests'
+	@echo 'make bench      measure, side by side with uml_switch and vde_switch'
+	@echo 'make install    to PREFIX (/usr/local); install-compat: also as uml_switch'
+	@echo 'make clean'
+
+.PHONY: all units peers demo check check-builds bench install install-compat clean help

@@ -1,0 +1,135 @@
+#include "daemon.h"
+
+#include <bsd/libutil.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "log.h"
+
+/* The child has said why, if it has ended. */
+static void wait_for_child(pid_t child, int fd)
+{
+	char ready;
+	int status;
+
+	if (read(fd, &ready, 1) == 1)
+		_exit(0);
+	if (waitpid(child, &status, 0) == child && WIFEXITED(status))
+		_exit(WEXITSTATUS(status));
+	_exit(1);
+}
+
+int daemon_start(struct daemon *d, int background, char *why, size_t why_bytes)
+{
+	int ends[2];
+	pid_t child;
+
+	*d = (struct daemon){ .parent_fd = -1 };
+	if (!background)
+		return 0;
+	if (pipe2(ends, O_CLOEXEC) || (child = fork()) < 0) {
+		snprintf(why, why_bytes, "cannot go to the background: %s",
+			 strerror(errno));
+		return -errno;
+	}
+	if (child > 0) {
+		close(ends[1]);
+		wait_for_child(child, ends[0]);
+	}
+	close(ends[0]);
+	d->parent_fd = ends[1];
+	setsid();
+	return 0;
+}
+
+static void absolute(const char *path, char *to, size_t bytes)
+{
+	char cwd[PATH_MAX];
+
+	if (path[0] == '/' || !getcwd(cwd, sizeof(cwd)))
+		snprintf(to, bytes, "%s", path);
+	else
+		snprintf(to, bytes, "%s/%s", cwd, path);
+}
+
+int daemon_pidfile(struct daemon *d, const char *path, char *why,
+		   size_t why_bytes)
+{
+	char full[2 * PATH_MAX];
+	pid_t other = 0;
+	int err;
+
+	if (!path)
+		return 0;
+	absolute(path, full, sizeof(full));
+	d->pidfile = pidfile_open(full, 0644, &other);
+	if (!d->pidfile && errno == EEXIST) {
+		snprintf(why, why_bytes,
+			 "pid file %s: another switch is running, pid %d", full,
+			 other);
+		return -EEXIST;
+	}
+	if (!d->pidfile || pidfile_write(d->pidfile)) {
+		err = -errno;
+		snprintf(why, why_bytes, "pid file %s: %s", full,
+			 strerror(-err));
+		return err;
+	}
+	return 0;
+}
+
+/* A log that a script has redirected into a file goes on; a terminal, and a
+ * pipe whose reader waits for its end, are let go. */
+static bool let_go(int fd, int null)
+{
+	struct stat st;
+
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
+		return false;
+	dup2(null, fd);
+	return true;
+}
+
+static void go_to_background(struct daemon *d)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	dup2(null, STDIN_FILENO);
+	let_go(STDOUT_FILENO, null);
+	if (let_go(STDERR_FILENO, null))
+		log_to_syslog();
+	close(null);
+	if (chdir("/"))
+		log_error("cannot change to /: %s", strerror(errno));
+	if (write(d->parent_fd, "1", 1) != 1)
+		log_error("the starting process has gone");
+	close(d->parent_fd);
+	d->parent_fd = -1;
+}
+
+void daemon_ready(struct daemon *d, int ready_fd)
+{
+	if (ready_fd >= 0) {
+		if (write(ready_fd, "1\n", 2) != 2)
+			log_error("descriptor %d (--ready-fd): %s", ready_fd,
+				  strerror(errno));
+		close(ready_fd);
+	}
+	if (d->parent_fd >= 0)
+		go_to_background(d);
+}
+
+void daemon_end(struct daemon *d)
+{
+	if (d->pidfile)
+		pidfile_remove(d->pidfile);
+	d->pidfile = NULL;
+}

@@ -1,0 +1,42 @@
+/*
+ * Being started by a script: going to the background only when guests can
+ * attach, the pid file, and the line to whoever waits.
+ */
+#ifndef DAEMON_H
+#define DAEMON_H
+
+#include <stddef.h>
+
+struct pidfh;
+
+struct daemon {
+	struct pidfh *pidfile;
+	int parent_fd; /* the waiting parent, or -1 */
+};
+
+/*
+ * With @background, fork: the parent waits until the child is ready or has
+ * ended, and never returns. The child, or the one process, returns 0; or
+ * -errno with a line in @why.
+ */
+int daemon_start(struct daemon *d, int background, char *why, size_t why_bytes);
+
+/*
+ * Make and lock @path (NULL: none) and write our pid into it. Returns 0, or
+ * -errno with a line in @why.
+ */
+int daemon_pidfile(struct daemon *d, const char *path, char *why,
+		   size_t why_bytes);
+
+/*
+ * Guests can attach: tell @ready_fd (-1: nobody), which is closed, and the
+ * waiting parent. In the background, standard input and output that nobody
+ * keeps (anything but a regular file) become /dev/null, and messages go to
+ * syslog if standard error was among them.
+ */
+void daemon_ready(struct daemon *d, int ready_fd);
+
+/* Remove the pid file. */
+void daemon_end(struct daemon *d);
+
+#endif

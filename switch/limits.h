@@ -1,0 +1,69 @@
+/* Every limit of the switch, in one place. Each is checked where it grows. */
+#ifndef LIMITS_H
+#define LIMITS_H
+
+enum {
+	/* Attachments at once, those still joining included. A port costs two
+	 * descriptors and, until it has carried traffic, some 12 KiB. */
+	PORTS_MAX = 4096,
+
+	/* Connections that have not yet said who they are. One more, and the
+	 * oldest of them has to go: silence must not keep a guest out. */
+	JOINING_MAX = 512,
+	JOIN_TIMEOUT_MS = 3000,
+
+	/* Receive credit: buffers that one sender may have inside the switch.
+	 * It is smaller than a receiver's queue, so that one busy sender is
+	 * slowed down by its receiver and loses nothing. */
+	PORT_BUFFERS = 128,
+	/* Reading goes on when this many buffers have come back: re-arming a
+	 * receive for every single one would cost a submission a frame. */
+	PORT_BUFFERS_REARM = PORT_BUFFERS / 4,
+
+	/* Frames that may wait for one receiver. */
+	PORT_QUEUE = 512,
+	/* The same for a port that has just been stalled, until it proves that
+	 * it reads: a port that takes one frame now and then must not get hold
+	 * of other people's buffers again and again. */
+	PORT_QUEUE_PROBATION = 8,
+	/* Frames handed to the kernel in one call. */
+	SEND_BATCH = 64,
+
+	/* A port with a queue has to take STALL_FRAMES in this time: the first
+	 * while some sender is out of buffers, the second in any case. A guest
+	 * on a busy host is not scheduled for some tens of milliseconds now
+	 * and then, and must not be taken for dead. */
+	STALL_STARVED_MS = 100,
+	STALL_MS = 1000,
+	STALL_FRAMES = 16,
+	TICK_MS = 20,
+
+	/* A quiet port's buffers are given back to the kernel after this. */
+	TRIM_IDLE_MS = 10000,
+
+	/* A UML guest's receive buffer is its MTU (1500) + 26 bytes, and it
+	 * cuts what is longer (Linux 6.1 to 6.15, arch/um/drivers/net_kern.c
+	 * and daemon_kern.c): what we send must fit. */
+	UML_FRAME_MAX = 1526,
+	UML_BUFFER_BYTES = 2048,
+
+	/* The kernel lets a tap carry 65535 bytes of payload, whatever its MTU
+	 * is now: room for a tagged frame of that size, in whole pages, so
+	 * that a change of MTU never leads to a cut frame. Pages that no frame
+	 * has reached are not resident. */
+	TAP_BUFFER_BYTES = 69632,
+	TAPS_MAX = 64,
+
+	MAC_ENTRIES_MIN = 64,
+	MAC_ENTRIES_MAX = 1 << 20,
+	MAC_ENTRIES_DEFAULT = 16384,
+	AGEING_DEFAULT_S = 300,
+	AGEING_MAX_S = 1000000,
+
+	RING_SQ_ENTRIES = 1024,
+	RING_CQ_ENTRIES = 16384,
+	LISTEN_BACKLOG = 1024,
+	ALLOW_MAX = 64,
+};
+
+#endif

@@ -1,0 +1,432 @@
+#include "loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "mac.h"
+#include "port_tap.h"
+#include "port_uml.h"
+#include "stats.h"
+#include "sw.h"
+
+static_assert(sizeof(union loop_ref) == sizeof(uint64_t), "it is user_data");
+
+/* liburing 2.3 (Debian 12) knows neither. Values: linux/io_uring.h, 6.12. */
+#define FEAT_MIN_TIMEOUT (1u << 15)
+#define OP_READ_MULTISHOT 49
+
+static void explain(int err, char *why, size_t why_bytes)
+{
+	const char *remedy = "";
+
+	if (err == -EPERM)
+		remedy = " (forbidden here: see sysctl kernel.io_uring_disabled, or the container's seccomp profile)";
+	else if (err == -ENOSYS || err == -EINVAL)
+		remedy = " (needs Linux 6.1 or newer with io_uring)";
+	else if (err == -ENOMEM)
+		remedy = " (raise the limit of locked memory: ulimit -l)";
+	snprintf(why, why_bytes, "io_uring: %s%s", strerror(-err), remedy);
+}
+
+/*
+ * Multishot reads exist since 6.7, but on taps they came seconds late at first;
+ * 6.12 retries as it should, and is recognised by the feature that it added.
+ */
+static bool has_multishot_read(struct loop *loop)
+{
+	struct io_uring_probe *probe = io_uring_get_probe_ring(&loop->ring);
+	bool has = probe && OP_READ_MULTISHOT <= probe->last_op &&
+		   loop->ring.features & FEAT_MIN_TIMEOUT;
+
+	io_uring_free_probe(probe);
+	return has;
+}
+
+int loop_init(struct loop *loop, unsigned without, char *why, size_t why_bytes)
+{
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_SINGLE_ISSUER |
+			 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
+			 IORING_SETUP_CQSIZE,
+		.cq_entries = RING_CQ_ENTRIES,
+	};
+	int err;
+
+	memset(loop, 0, sizeof(*loop));
+	err = io_uring_queue_init_params(RING_SQ_ENTRIES, &loop->ring, &params);
+	if (err) {
+		explain(err, why, why_bytes);
+		return err;
+	}
+	/* Saves looking the descriptor up in every round; not vital. */
+	io_uring_register_ring_fd(&loop->ring);
+	loop->multishot_read = !(without & WITHOUT_MULTISHOT_READ) &&
+			       has_multishot_read(loop);
+	return 0;
+}
+
+void loop_fini(struct loop *loop)
+{
+	io_uring_queue_exit(&loop->ring);
+}
+
+static struct io_uring_sqe *next_sqe(struct loop *loop)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&loop->ring);
+
+	while (!sqe) {
+		io_uring_submit(&loop->ring);
+		sqe = io_uring_get_sqe(&loop->ring);
+	}
+	return sqe;
+}
+
+static void tag(struct io_uring_sqe *sqe, enum loop_op op, uint16_t port,
+		uint32_t gen)
+{
+	union loop_ref ref = { .op = (uint16_t)op, .port = port, .gen = gen };
+
+	io_uring_sqe_set_data64(sqe, ref.bits);
+}
+
+void loop_tag(struct io_uring_sqe *sqe, enum loop_op op, const struct port *p)
+{
+	tag(sqe, op, p->id, p->gen);
+}
+
+struct io_uring_sqe *loop_port_sqe(struct sw *sw, struct port *p,
+				   unsigned armed)
+{
+	if (p->armed & armed)
+		return NULL;
+	p->armed |= armed;
+	return next_sqe(&sw->loop);
+}
+
+static enum loop_op op_of(unsigned armed)
+{
+	return armed == ARMED_RECV     ? LOOP_RECV
+	       : armed == ARMED_CONTROL ? LOOP_CONTROL
+					: LOOP_WRITABLE;
+}
+
+void loop_cancel(struct sw *sw, struct port *p, unsigned armed)
+{
+	for (unsigned bit = 1; bit <= ARMED_CONTROL; bit <<= 1) {
+		union loop_ref target = { .op = (uint16_t)op_of(bit),
+					  .port = p->id,
+					  .gen = p->gen };
+		struct io_uring_sqe *sqe;
+
+		if (!(p->armed & armed & bit))
+			continue;
+		sqe = next_sqe(&sw->loop);
+		io_uring_prep_cancel64(sqe, target.bits, 0);
+		loop_tag(sqe, LOOP_CANCEL, p);
+		p->cancels++;
+	}
+}
+
+int loop_register_pool(struct sw *sw, struct port *p)
+{
+	struct io_uring_buf_reg reg = {
+		.ring_addr = (uintptr_t)p->pool->ring,
+		.ring_entries = p->pool->count,
+		.bgid = p->id,
+	};
+
+	return io_uring_register_buf_ring(&sw->loop.ring, &reg, 0);
+}
+
+void loop_unregister_pool(struct sw *sw, struct port *p)
+{
+	io_uring_unregister_buf_ring(&sw->loop.ring, p->id);
+}
+
+void loop_arm_accept(struct sw *sw)
+{
+	struct io_uring_sqe *sqe = next_sqe(&sw->loop);
+
+	io_uring_prep_accept(sqe, sw->listener.fd, NULL, NULL,
+			     SOCK_CLOEXEC | SOCK_NONBLOCK);
+	tag(sqe, LOOP_ACCEPT, 0, 0);
+}
+
+static void arm_poll(struct sw *sw, int fd, enum loop_op op)
+{
+	struct io_uring_sqe *sqe = next_sqe(&sw->loop);
+
+	io_uring_prep_poll_add(sqe, fd, POLLIN);
+	tag(sqe, op, 0, 0);
+}
+
+static void arm_timeout(struct sw *sw, struct __kernel_timespec *after,
+			uint64_t after_ms, enum loop_op op)
+{
+	struct io_uring_sqe *sqe = next_sqe(&sw->loop);
+
+	after->tv_sec = (long long)(after_ms / 1000);
+	after->tv_nsec = (long long)(after_ms % 1000 * 1000000);
+	io_uring_prep_timeout(sqe, after, 0, 0);
+	tag(sqe, op, 0, 0);
+}
+
+/* Whether there is something that has to be looked at again soon. */
+static bool needs_tick(const struct sw *sw)
+{
+	return sw->ports.blocked_count || sw->ports.joining_count ||
+	       sw->accept_paused || sw->taps_detached;
+}
+
+/* No timer runs when nothing waits: an idle switch sleeps. */
+static void arm_timers(struct sw *sw)
+{
+	struct loop *loop = &sw->loop;
+
+	if (!loop->tick_armed && needs_tick(sw)) {
+		arm_timeout(sw, &loop->tick, TICK_MS, LOOP_TICK);
+		loop->tick_armed = true;
+	}
+	if (!loop->trim_armed && sw->warm) {
+		arm_timeout(sw, &loop->trim, TRIM_IDLE_MS, LOOP_TRIM);
+		loop->trim_armed = true;
+	}
+}
+
+static void on_tick(struct sw *sw)
+{
+	sw->loop.tick_armed = false;
+	ports_stall_blocked(&sw->ports, sw->now_ms);
+	uml_expire_joining(sw);
+	if (sw->accept_paused) {
+		sw->accept_paused = false;
+		loop_arm_accept(sw);
+	}
+	if (sw->taps_detached)
+		tap_ports_recheck(sw);
+}
+
+static void on_trim(struct sw *sw)
+{
+	sw->loop.trim_armed = false;
+	sw->warm = false;
+	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
+		struct port *p = sw->ports.by_id[i];
+
+		if (p->state != PORT_UP || !p->pool)
+			continue;
+		if (sw->now_ms - p->last_recv_ms >= TRIM_IDLE_MS)
+			pool_trim(p->pool);
+		if (p->pool->warm)
+			sw->warm = true;
+	}
+}
+
+static void on_signal(struct sw *sw)
+{
+	struct signalfd_siginfo info;
+
+	while (read(sw->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGUSR1) {
+			stats_report(sw);
+		} else {
+			log_info("ended by signal %u", info.ssi_signo);
+			sw->stopping = true;
+		}
+	}
+	arm_poll(sw, sw->signal_fd, LOOP_SIGNAL);
+}
+
+/*
+ * A terminal that has been closed ends a switch in the foreground, as it did
+ * with uml_switch. Anything typed is read and ignored. In the background of a
+ * shell reading fails (SIGTTIN is ignored) and the typing is the shell's.
+ */
+static void on_stdin(struct sw *sw)
+{
+	char ignored[256];
+	ssize_t n = read(STDIN_FILENO, ignored, sizeof(ignored));
+
+	if (n == 0) {
+		log_info("end of standard input: ending");
+		sw->stopping = true;
+	} else if (n > 0 || errno == EAGAIN || errno == EINTR) {
+		arm_poll(sw, STDIN_FILENO, LOOP_STDIN);
+	}
+}
+
+static void on_port_event(struct sw *sw, union loop_ref ref,
+			  const struct io_uring_cqe *cqe)
+{
+	struct port *p = ports_find(&sw->ports, ref.port, ref.gen);
+	bool ended = !(cqe->flags & IORING_CQE_F_MORE);
+
+	if (!p)
+		return; /* cannot be: a port waits for its completions */
+	switch ((enum loop_op)ref.op) {
+	case LOOP_RECV:
+		if (ended)
+			p->armed &= ~(unsigned)ARMED_RECV;
+		p->ops->on_recv(sw, p, cqe->res, cqe->flags);
+		break;
+	case LOOP_WRITABLE:
+		p->armed &= ~(unsigned)ARMED_WRITABLE;
+		port_writable(&sw->ports, p);
+		break;
+	case LOOP_CONTROL:
+		p->armed &= ~(unsigned)ARMED_CONTROL;
+		uml_on_control(sw, p, cqe->res);
+		break;
+	default:
+		p->cancels--;
+	}
+}
+
+static void dispatch(struct sw *sw, const struct io_uring_cqe *cqe)
+{
+	union loop_ref ref = { .bits = cqe->user_data };
+
+	switch ((enum loop_op)ref.op) {
+	case LOOP_RECV:
+	case LOOP_WRITABLE:
+	case LOOP_CONTROL:
+	case LOOP_CANCEL:
+		on_port_event(sw, ref, cqe);
+		break;
+	case LOOP_ACCEPT:
+		uml_on_accept(sw, cqe->res);
+		break;
+	case LOOP_SIGNAL:
+		on_signal(sw);
+		break;
+	case LOOP_LINK:
+		tap_ports_on_link(sw);
+		arm_poll(sw, sw->link_watch_fd, LOOP_LINK);
+		break;
+	case LOOP_STDIN:
+		on_stdin(sw);
+		break;
+	case LOOP_TICK:
+		on_tick(sw);
+		break;
+	case LOOP_TRIM:
+		on_trim(sw);
+		break;
+	}
+}
+
+static void drain(struct sw *sw)
+{
+	struct io_uring_cqe *cqe;
+	unsigned head, seen = 0;
+
+	io_uring_for_each_cqe(&sw->loop.ring, head, cqe) {
+		dispatch(sw, cqe);
+		seen++;
+	}
+	io_uring_cq_advance(&sw->loop.ring, seen);
+}
+
+static void close_port(struct sw *sw, struct port *p, const char *why)
+{
+	if (p->state == PORT_UP) {
+		log_guest(sw->now_ms, "port %s: closed: %s", p->name, why);
+		mac_flush_port(sw->forward.macs, p->id);
+	} else {
+		log_guest(sw->now_ms, "connection of pid %u uid %u refused: %s",
+			  p->peer_pid, p->peer_uid, why);
+	}
+	port_detach(&sw->ports, p);
+	loop_cancel(sw, p, ~0u);
+}
+
+static void close_failed(struct sw *sw)
+{
+	for (uint16_t i = 0; i < sw->ports.id_end && sw->ports.failed_count; i++) {
+		struct port *p = sw->ports.by_id[i];
+
+		if (p->failed)
+			close_port(sw, p, p->failed);
+	}
+}
+
+static void free_closed(struct sw *sw)
+{
+	for (uint16_t i = sw->ports.closing_count; i > 0; i--) {
+		struct port *p = sw->ports.closing[i - 1];
+
+		if (p->armed || p->cancels)
+			continue;
+		if (p->pool)
+			loop_unregister_pool(sw, p);
+		port_free(&sw->ports, p);
+	}
+}
+
+/* Read on from ports that had run out of buffers. */
+static void feed_starved(struct sw *sw)
+{
+	for (uint16_t i = sw->ports.starved_count; i > 0; i--) {
+		struct port *p = sw->ports.starved[i - 1];
+
+		if (port_fed(&sw->ports, (uint16_t)(i - 1)) &&
+		    p->state == PORT_UP)
+			p->ops->arm_recv(sw, p);
+	}
+}
+
+static void round_(struct sw *sw)
+{
+	int err = io_uring_submit_and_wait(&sw->loop.ring, 1);
+
+	/* EBUSY, EAGAIN: the kernel wants completions read first. */
+	assert(err >= 0 || err == -EINTR || err == -EBUSY || err == -EAGAIN);
+	sw->now_ms = clock_now_ms();
+	drain(sw);
+	ports_flush(&sw->ports, sw, sw->now_ms);
+	feed_starved(sw);
+	close_failed(sw);
+	free_closed(sw);
+	arm_timers(sw);
+}
+
+static void close_all(struct sw *sw)
+{
+	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
+		struct port *p = sw->ports.by_id[i];
+
+		if (p->state != PORT_JOINING && p->state != PORT_UP)
+			continue;
+		if (p->state == PORT_UP)
+			mac_flush_port(sw->forward.macs, p->id);
+		port_detach(&sw->ports, p);
+		loop_cancel(sw, p, ~0u);
+	}
+	free_closed(sw);
+	while (sw->ports.closing_count)
+		round_(sw);
+}
+
+void loop_run(struct sw *sw)
+{
+	sw->now_ms = clock_now_ms();
+	for (uint16_t i = 0; i < sw->ports.id_end; i++)
+		sw->ports.by_id[i]->ops->arm_recv(sw, sw->ports.by_id[i]);
+	loop_arm_accept(sw);
+	arm_poll(sw, sw->signal_fd, LOOP_SIGNAL);
+	if (sw->link_watch_fd >= 0)
+		arm_poll(sw, sw->link_watch_fd, LOOP_LINK);
+	if (sw->watch_stdin)
+		arm_poll(sw, STDIN_FILENO, LOOP_STDIN);
+	while (!sw->stopping)
+		round_(sw);
+	stats_report(sw);
+	close_all(sw);
+}

@@ -1,0 +1,82 @@
+/*
+ * The event loop: one ring, one thread.
+ *
+ * A round: wait for completions, hand each to its handler, then what was
+ * deferred: flush the ports that have frames queued, read on where buffers
+ * have come back, close what is to be closed. Nothing is submitted anywhere
+ * but at the start of the next round (unless the submission queue is full).
+ *
+ * A completion is recognised by 64 bits that we chose: what was asked, for
+ * which port, and that port's generation; never a pointer or a descriptor, so
+ * that one that is late for a closed port is seen to be.
+ */
+#ifndef LOOP_H
+#define LOOP_H
+
+#include <liburing.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct port;
+struct sw;
+
+enum loop_op {
+	LOOP_ACCEPT,   /* somebody knocks at the listener */
+	LOOP_CONTROL,  /* a control connection: request, later its end */
+	LOOP_RECV,     /* a frame, or why not */
+	LOOP_WRITABLE, /* a blocked port takes frames again */
+	LOOP_CANCEL,   /* a cancel request of a closing port */
+	LOOP_SIGNAL,
+	LOOP_LINK,     /* something has changed on some network device */
+	LOOP_STDIN,
+	LOOP_TICK,
+	LOOP_TRIM,
+};
+
+union loop_ref {
+	struct {
+		uint16_t op;
+		uint16_t port;
+		uint32_t gen;
+	};
+	uint64_t bits;
+};
+
+struct loop {
+	struct io_uring ring;
+	bool multishot_read; /* on tap devices */
+	bool tick_armed, trim_armed;
+	struct __kernel_timespec tick, trim;
+};
+
+/*
+ * Make the ring and find out what the kernel has, leaving out what @without
+ * (options.h) forbids. Returns 0, or -errno with a line in @why.
+ */
+int loop_init(struct loop *loop, unsigned without, char *why, size_t why_bytes);
+void loop_fini(struct loop *loop);
+
+/* Run until sw->stopping, then close every port. */
+void loop_run(struct sw *sw);
+
+/*
+ * A submission for @p, still to be filled by an io_uring_prep function and
+ * then by loop_tag(). @armed is the bit in p->armed that it is noted under;
+ * returns NULL if it is armed already.
+ */
+struct io_uring_sqe *loop_port_sqe(struct sw *sw, struct port *p,
+				   unsigned armed);
+void loop_tag(struct io_uring_sqe *sqe, enum loop_op op, const struct port *p);
+
+/* Take back the requests of @p in @armed (ARMED_*); they complete as
+ * cancelled, or as they would have. */
+void loop_cancel(struct sw *sw, struct port *p, unsigned armed);
+
+/* Register the port's pool with the kernel, and take it back. */
+int loop_register_pool(struct sw *sw, struct port *p);
+void loop_unregister_pool(struct sw *sw, struct port *p);
+
+/* Accept the next connection. */
+void loop_arm_accept(struct sw *sw);
+
+#endif

@@ -1,0 +1,257 @@
+#include "mac.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WAYS = 8 };
+
+/* An empty place has address 0, which is never learned. */
+struct entry {
+	uint64_t addr;
+	uint32_t seen_s;
+	uint16_t port;
+};
+
+struct mac_table {
+	struct entry *entries; /* rows of WAYS, cache-line aligned */
+	uint64_t k0, k1;
+	uint32_t row_mask;
+	uint32_t capacity;
+	uint32_t ageing_s;
+	uint32_t owners; /* ports that hold at least one address */
+	uint32_t total;
+	struct mac_counters counters;
+	uint16_t ports;
+	uint32_t held[]; /* addresses per port */
+};
+
+static uint64_t rotl(uint64_t x, unsigned bits)
+{
+	return x << bits | x >> (64 - bits);
+}
+
+#define SIPROUND(v0, v1, v2, v3)                                              \
+	do {                                                                  \
+		v0 += v1; v1 = rotl(v1, 13); v1 ^= v0; v0 = rotl(v0, 32);     \
+		v2 += v3; v3 = rotl(v3, 16); v3 ^= v2;                        \
+		v0 += v3; v3 = rotl(v3, 21); v3 ^= v0;                        \
+		v2 += v1; v1 = rotl(v1, 17); v1 ^= v2; v2 = rotl(v2, 32);     \
+	} while (0)
+
+/* SipHash-1-3 (Aumasson and Bernstein, 2012) of the six bytes of an address:
+ * one block, which holds them and their length. */
+static uint32_t hash(const struct mac_table *t, uint64_t addr)
+{
+	uint64_t block = addr | (uint64_t)6 << 56;
+	uint64_t v0 = t->k0 ^ 0x736f6d6570736575, v1 = t->k1 ^ 0x646f72616e646f6d;
+	uint64_t v2 = t->k0 ^ 0x6c7967656e657261, v3 = t->k1 ^ 0x7465646279746573;
+
+	v3 ^= block;
+	SIPROUND(v0, v1, v2, v3);
+	v0 ^= block;
+	v2 ^= 0xff;
+	SIPROUND(v0, v1, v2, v3);
+	SIPROUND(v0, v1, v2, v3);
+	SIPROUND(v0, v1, v2, v3);
+	return (uint32_t)(v0 ^ v1 ^ v2 ^ v3);
+}
+
+struct mac_table *mac_new(uint32_t entries, uint16_t ports, uint32_t ageing_s,
+			  const uint8_t key[16])
+{
+	struct mac_table *t =
+		calloc(1, sizeof(*t) + ports * sizeof(t->held[0]));
+	uint32_t capacity = WAYS;
+
+	if (!t)
+		return NULL;
+	while (capacity < entries)
+		capacity *= 2;
+	t->entries = aligned_alloc(64, capacity * sizeof(*t->entries));
+	if (!t->entries) {
+		free(t);
+		return NULL;
+	}
+	memset(t->entries, 0, capacity * sizeof(*t->entries));
+	memcpy(&t->k0, key, sizeof(t->k0));
+	memcpy(&t->k1, key + sizeof(t->k0), sizeof(t->k1));
+	t->row_mask = capacity / WAYS - 1;
+	t->capacity = capacity;
+	t->ageing_s = ageing_s;
+	t->ports = ports;
+	return t;
+}
+
+void mac_free(struct mac_table *t)
+{
+	if (!t)
+		return;
+	free(t->entries);
+	free(t);
+}
+
+static bool aged(const struct mac_table *t, const struct entry *e,
+		 uint32_t now_s)
+{
+	return t->ageing_s && now_s - e->seen_s > t->ageing_s;
+}
+
+static void vacate(struct mac_table *t, struct entry *e)
+{
+	if (--t->held[e->port] == 0)
+		t->owners--;
+	t->total--;
+	e->addr = 0;
+}
+
+static void occupy(struct mac_table *t, struct entry *e, uint64_t addr,
+		   uint16_t port, uint32_t now_s)
+{
+	if (t->held[port]++ == 0)
+		t->owners++;
+	t->total++;
+	*e = (struct entry){ .addr = addr, .seen_s = now_s, .port = port };
+}
+
+static struct entry *row_of(const struct mac_table *t, uint64_t addr)
+{
+	return &t->entries[(size_t)(hash(t, addr) & t->row_mask) * WAYS];
+}
+
+/* The entry of @addr in its row, or NULL; one that has aged out is cleared. */
+static struct entry *find(struct mac_table *t, struct entry *row,
+			  uint64_t addr, uint32_t now_s)
+{
+	for (struct entry *e = row; e < row + WAYS; e++) {
+		if (e->addr != addr)
+			continue;
+		if (!aged(t, e, now_s))
+			return e;
+		t->counters.expired++;
+		vacate(t, e);
+		return NULL;
+	}
+	return NULL;
+}
+
+/* A place in the row that is free, or becomes so by ageing. */
+static struct entry *free_place(struct mac_table *t, struct entry *row,
+				uint32_t now_s)
+{
+	for (struct entry *e = row; e < row + WAYS; e++) {
+		if (!e->addr)
+			return e;
+		if (aged(t, e, now_s)) {
+			t->counters.expired++;
+			vacate(t, e);
+			return e;
+		}
+	}
+	return NULL;
+}
+
+/* Whether @e should go before @than: its port holds more, or it is older. */
+static bool goes_before(const struct mac_table *t, const struct entry *e,
+			const struct entry *than)
+{
+	if (!than)
+		return true;
+	if (t->held[e->port] != t->held[than->port])
+		return t->held[e->port] > t->held[than->port];
+	return e->seen_s < than->seen_s;
+}
+
+/* A full row: make room by the rule at the top of mac.h, or NULL. */
+static struct entry *evict_for(struct mac_table *t, struct entry *row,
+			       uint16_t port)
+{
+	uint32_t owners = t->owners + (t->held[port] == 0);
+	uint32_t share = t->capacity / owners;
+	bool below = t->held[port] < share;
+	struct entry *victim = NULL;
+
+	for (struct entry *e = row; e < row + WAYS; e++) {
+		bool may_go = e->port == port ||
+			      (below && t->held[e->port] > share);
+
+		if (may_go && goes_before(t, e, victim))
+			victim = e;
+	}
+	if (victim) {
+		t->counters.evicted++;
+		vacate(t, victim);
+	}
+	return victim;
+}
+
+enum mac_learned mac_learn(struct mac_table *t, uint64_t addr, uint16_t port,
+			   uint32_t now_s)
+{
+	struct entry *row = row_of(t, addr);
+	struct entry *e = find(t, row, addr, now_s);
+
+	if (e && e->port == port) {
+		/* Once a second at most, to leave the cache line clean. */
+		if (e->seen_s != now_s)
+			e->seen_s = now_s;
+		return MAC_KNOWN;
+	}
+	if (e) {
+		vacate(t, e);
+		occupy(t, e, addr, port, now_s);
+		t->counters.moved++;
+		return MAC_MOVED;
+	}
+	e = free_place(t, row, now_s);
+	if (!e)
+		e = evict_for(t, row, port);
+	if (!e) {
+		t->counters.refused++;
+		return MAC_REFUSED;
+	}
+	occupy(t, e, addr, port, now_s);
+	t->counters.learned++;
+	return MAC_NEW;
+}
+
+uint16_t mac_lookup(struct mac_table *t, uint64_t addr, uint32_t now_s)
+{
+	/* Address 0 marks an empty place, so it must not be looked for. */
+	struct entry *e = addr ? find(t, row_of(t, addr), addr, now_s) : NULL;
+
+	return e ? e->port : (uint16_t)MAC_NONE;
+}
+
+void mac_flush_port(struct mac_table *t, uint16_t port)
+{
+	for (uint32_t i = 0; i < t->capacity && t->held[port]; i++)
+		if (t->entries[i].addr && t->entries[i].port == port)
+			vacate(t, &t->entries[i]);
+}
+
+uint32_t mac_count(struct mac_table *t, uint32_t now_s)
+{
+	for (uint32_t i = 0; i < t->capacity; i++) {
+		if (!t->entries[i].addr || !aged(t, &t->entries[i], now_s))
+			continue;
+		t->counters.expired++;
+		vacate(t, &t->entries[i]);
+	}
+	return t->total;
+}
+
+uint32_t mac_port_count(const struct mac_table *t, uint16_t port)
+{
+	return t->held[port];
+}
+
+uint32_t mac_capacity(const struct mac_table *t)
+{
+	return t->capacity;
+}
+
+const struct mac_counters *mac_counters(const struct mac_table *t)
+{
+	return &t->counters;
+}

@@ -1,0 +1,68 @@
+/*
+ * The MAC address table: which port an address was last seen on.
+ *
+ * Fixed size, set when it is made: rows of eight places, an address belongs to
+ * one row, chosen by a keyed hash so that nobody outside can aim at a row. A
+ * look-up reads two cache lines at most, whatever the table holds.
+ *
+ * When a row is full, its places are given out fairly: a port's share is the
+ * table divided by the ports that have addresses in it. Beyond its share a
+ * port may use what is free, but it loses that to a port below its share, and
+ * it never displaces anybody else. So a guest that makes up millions of
+ * addresses costs no memory and evicts nobody.
+ *
+ * Knows nothing of ports but their numbers, and of time but what it is told.
+ */
+#ifndef MAC_H
+#define MAC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { MAC_NONE = UINT16_MAX };
+
+enum mac_learned {
+	MAC_KNOWN,   /* was there, on this port */
+	MAC_NEW,
+	MAC_MOVED,   /* was there, on another port */
+	MAC_REFUSED, /* its row is full of addresses that may stay */
+};
+
+struct mac_counters {
+	uint64_t learned, moved, expired, evicted, refused;
+};
+
+struct mac_table;
+
+/*
+ * A table for @entries addresses (rounded up to a power of two), ports
+ * 0..@ports-1, addresses forgotten after @ageing_s seconds of silence (0:
+ * never). @key is the hash's 16 secret bytes. NULL if there is no memory.
+ */
+struct mac_table *mac_new(uint32_t entries, uint16_t ports, uint32_t ageing_s,
+			  const uint8_t key[16]);
+void mac_free(struct mac_table *t);
+
+/*
+ * Note that unicast address @addr (ether.h; not 0) sent a frame on @port at
+ * @now_s, in seconds, which never decreases.
+ */
+enum mac_learned mac_learn(struct mac_table *t, uint64_t addr, uint16_t port,
+			   uint32_t now_s);
+
+/* The port of @addr, or MAC_NONE if it is not known or has aged out. */
+uint16_t mac_lookup(struct mac_table *t, uint64_t addr, uint32_t now_s);
+
+/* Forget every address of @port. */
+void mac_flush_port(struct mac_table *t, uint16_t port);
+
+/* Addresses in the table, those that have aged out taken out first. */
+uint32_t mac_count(struct mac_table *t, uint32_t now_s);
+
+/* The number of addresses @port holds, and how many there is room for. */
+uint32_t mac_port_count(const struct mac_table *t, uint16_t port);
+uint32_t mac_capacity(const struct mac_table *t);
+
+const struct mac_counters *mac_counters(const struct mac_table *t);
+
+#endif

@@ -1,0 +1,198 @@
+/*
+ * ringswitch: start-up as a table of contents.
+ *
+ * Everything that can fail does so here, with one line and exit status 1,
+ * before anybody is told that guests can attach.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "daemon.h"
+#include "log.h"
+#include "mac.h"
+#include "options.h"
+#include "port_tap.h"
+#include "sw.h"
+
+#ifndef VERSION
+#define VERSION "unknown"
+#endif
+
+/* Two descriptors a port, and locked memory for rings and buffers. */
+static void raise_limits(void)
+{
+	static const int limits[] = { RLIMIT_NOFILE, RLIMIT_MEMLOCK };
+	struct rlimit rl;
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		if (getrlimit(limits[i], &rl))
+			continue;
+		rl.rlim_cur = rl.rlim_max;
+		setrlimit(limits[i], &rl);
+	}
+}
+
+/* Signals are read from a descriptor, so that none ever interrupts a wait.
+ * SIGHUP ends a switch in the foreground, whose terminal has gone. */
+static int open_signals(bool daemon)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGTTIN, SIG_IGN);
+	signal(SIGTTOU, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
+	if (daemon)
+		signal(SIGHUP, SIG_IGN);
+	else
+		sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static int make_mac_table(struct sw *sw)
+{
+	uint8_t key[16];
+
+	if (getrandom(key, sizeof(key), 0) != sizeof(key))
+		return -EIO;
+	sw->forward.macs = mac_new(sw->options->mac_entries, PORTS_MAX,
+				   sw->options->ageing_s, key);
+	return sw->forward.macs ? 0 : -ENOMEM;
+}
+
+static int sw_init(struct sw *sw, const struct options *o, char *why,
+		   size_t why_bytes)
+{
+	int err;
+
+	sw->options = o;
+	sw->listener.fd = -1;
+	sw->link_watch_fd = -1;
+	sw->now_ms = sw->start_ms = clock_now_ms();
+	ports_init(&sw->ports);
+	sw->forward.ports = &sw->ports;
+	sw->forward.hub = o->hub;
+	err = make_mac_table(sw);
+	if (err) {
+		snprintf(why, why_bytes, "MAC table: %s", strerror(-err));
+		return err;
+	}
+	sw->signal_fd = open_signals(o->daemon);
+	if (sw->signal_fd < 0) {
+		snprintf(why, why_bytes, "signals: %s", strerror(errno));
+		return -errno;
+	}
+	sw->watch_stdin = !o->daemon && isatty(STDIN_FILENO);
+	err = loop_init(&sw->loop, o->without, why, why_bytes);
+	if (err)
+		return err;
+	err = tap_ports_open(sw, why, why_bytes);
+	if (err)
+		return err;
+	return listen_open(&sw->listener, o->unix_path, o->mode, o->group, why,
+			   why_bytes);
+}
+
+static void sw_fini(struct sw *sw)
+{
+	listen_close(&sw->listener);
+	loop_fini(&sw->loop);
+	if (sw->link_watch_fd >= 0)
+		close(sw->link_watch_fd);
+	close(sw->signal_fd);
+	ports_fini(&sw->ports);
+	mac_free(sw->forward.macs);
+}
+
+static void announce(const struct sw *sw, const char *program)
+{
+	const struct options *o = sw->options;
+	struct utsname kernel;
+
+	uname(&kernel);
+	log_info("version " VERSION ", Linux %s: io_uring with deferred task work; tap reads %s",
+		 kernel.release,
+		 sw->loop.multishot_read ? "multishot"
+		 : o->without & WITHOUT_MULTISHOT_READ
+			 ? "single (--without multishot-read)"
+			 : "single (multishot needs 6.12)");
+	/* The words of uml_switch, which scripts wait for. */
+	if (o->hub)
+		printf("%s will be a hub instead of a switch\n", program);
+	printf("%s attached to unix socket '%s'", program, o->unix_path);
+	for (unsigned i = 0; i < o->tap_count; i++)
+		printf(" tap device '%s'", o->taps[i]);
+	putchar('\n');
+	fflush(stdout);
+}
+
+static int run(const struct options *o, const char *program)
+{
+	struct sw *sw = calloc(1, sizeof(*sw));
+	struct daemon daemon;
+	char why[512] = "out of memory";
+
+	if (!sw || daemon_start(&daemon, o->daemon, why, sizeof(why)))
+		goto fail;
+	raise_limits();
+	if (daemon_pidfile(&daemon, o->pidfile, why, sizeof(why)))
+		goto fail;
+	if (sw_init(sw, o, why, sizeof(why)))
+		goto fail_pidfile;
+	announce(sw, program);
+	daemon_ready(&daemon, o->ready_fd);
+	loop_run(sw);
+	sw_fini(sw);
+	free(sw);
+	daemon_end(&daemon);
+	return 0;
+
+fail_pidfile:
+	daemon_end(&daemon);
+fail:
+	log_error("%s", why);
+	return 1;
+}
+
+int main(int argc, char *argv[])
+{
+	const char *program = argc > 0 ? basename(argv[0]) : "ringswitch";
+	struct options o;
+	char why[512];
+
+	log_init(program);
+	if (options_parse(argc, argv, &o, why, sizeof(why))) {
+		log_error("%s", why);
+		return 2;
+	}
+	if (o.help) {
+		options_help(stdout, program);
+		return 0;
+	}
+	if (o.version) {
+		puts("ringswitch " VERSION);
+		return 0;
+	}
+	if (o.ready_fd >= 0 && fcntl(o.ready_fd, F_GETFD) < 0) {
+		log_error("--ready-fd '%d': must be an open descriptor",
+			  o.ready_fd);
+		return 2;
+	}
+	return run(&o, program);
+}

@@ -1,0 +1,427 @@
+#include "port.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ether.h"
+
+const char *const drop_names[DROP_COUNT] = {
+	[DROP_RUNT] = "runt",
+	[DROP_RX_TOO_LONG] = "rx_too_long",
+	[DROP_SAME_PORT] = "same_port",
+	[DROP_NO_PORT] = "no_port",
+	[DROP_QUEUE_FULL] = "queue_full",
+	[DROP_STALLED] = "stalled",
+	[DROP_TOO_LONG] = "too_long",
+	[DROP_LINK_DOWN] = "link_down",
+	[DROP_SEND_ERROR] = "send_error",
+	[DROP_PORT_CLOSED] = "port_closed",
+};
+
+void ports_init(struct ports *ps)
+{
+	memset(ps, 0, sizeof(*ps));
+}
+
+void ports_fini(struct ports *ps)
+{
+	for (uint16_t i = 0; i < ps->id_end; i++) {
+		assert(!ps->by_id[i] || ps->by_id[i]->state == PORT_FREE);
+		if (ps->by_id[i])
+			free(ps->by_id[i]->queue);
+		free(ps->by_id[i]);
+	}
+}
+
+/* The memory of a port stays when it is freed, for its generation's sake. */
+static struct port *port_slot(struct ports *ps)
+{
+	struct port *p;
+	uint16_t id = 0;
+
+	while (id < ps->id_end && ps->by_id[id]->state != PORT_FREE)
+		id++;
+	if (id < ps->id_end)
+		return ps->by_id[id];
+	if (id == PORTS_MAX)
+		return NULL;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	p->queue = malloc(PORT_QUEUE * sizeof(struct frame *));
+	if (!p->queue) {
+		free(p);
+		return NULL;
+	}
+	p->id = id;
+	ps->by_id[id] = p;
+	ps->id_end++;
+	return p;
+}
+
+struct port *port_new(struct ports *ps, const struct port_ops *ops,
+		      uint64_t now_ms)
+{
+	struct port *p = port_slot(ps);
+
+	if (!p)
+		return NULL;
+	*p = (struct port){
+		.ops = ops,
+		.queue = p->queue,
+		.queue_limit = PORT_QUEUE,
+		.id = p->id,
+		.gen = p->gen,
+		.fd = -1,
+		.control_fd = -1,
+		.state = PORT_JOINING,
+		.since_ms = now_ms,
+	};
+	ps->joining_count++;
+	return p;
+}
+
+/* The lowest number that no live port has. */
+static void number(struct ports *ps, struct port *p)
+{
+	uint16_t n = 0;
+
+	while (ps->numbers[n])
+		n++;
+	ps->numbers[n] = true;
+	p->number = (uint16_t)(n + 1);
+	snprintf(p->name, sizeof(p->name), "%s%u", p->ops->kind, n + 1u);
+}
+
+/* Floods by others than @p: what it would have been offered. */
+static uint64_t floods_by_others(const struct ports *ps, const struct port *p)
+{
+	return ps->floods - p->counters.flooded;
+}
+
+static void flood_join(struct ports *ps, struct port *p)
+{
+	p->flood_at = ps->flood_count;
+	ps->flood[ps->flood_count++] = p;
+}
+
+static void flood_leave(struct ports *ps, struct port *p)
+{
+	struct port *last = ps->flood[--ps->flood_count];
+
+	ps->flood[p->flood_at] = last;
+	last->flood_at = p->flood_at;
+}
+
+void port_up(struct ports *ps, struct port *p, const char *name)
+{
+	assert(p->state == PORT_JOINING);
+	if (name)
+		snprintf(p->name, sizeof(p->name), "%s", name);
+	else
+		number(ps, p);
+	p->state = PORT_UP;
+	ps->joining_count--;
+	ps->up_count++;
+	flood_join(ps, p);
+}
+
+static int refuse(struct port *p, enum drop why)
+{
+	p->counters.drop[why]++;
+	return -ENOBUFS;
+}
+
+static bool too_long(const struct port *p, const struct frame *f)
+{
+	uint32_t max = p->frame_max;
+
+	if (f->len <= max)
+		return false;
+	if (p->tags_extra && ether_is_tagged(f->data))
+		max += ETHER_TAG_BYTES;
+	return f->len > max;
+}
+
+int port_send(struct ports *ps, struct port *p, struct frame *f)
+{
+	p->counters.offered++;
+	if (p->stalled)
+		return refuse(p, DROP_STALLED);
+	if (too_long(p, f))
+		return refuse(p, DROP_TOO_LONG);
+	if (p->queue_count >= p->queue_limit)
+		return refuse(p, DROP_QUEUE_FULL);
+	frame_ref(f);
+	p->queue[(p->queue_head + p->queue_count++) % PORT_QUEUE] = f;
+	if (!p->dirty && !p->blocked) {
+		p->dirty = true;
+		ps->dirty[ps->dirty_count++] = p;
+	}
+	return 0;
+}
+
+static void queue_pop(struct port *p)
+{
+	struct frame *f = p->queue[p->queue_head];
+
+	p->queue_head = (p->queue_head + 1) % PORT_QUEUE;
+	p->queue_count--;
+	frame_unref(f);
+}
+
+static void queue_drop(struct port *p, enum drop why)
+{
+	p->counters.drop[why] += p->queue_count;
+	while (p->queue_count)
+		queue_pop(p);
+}
+
+static void queue_sent(struct port *p, unsigned n)
+{
+	p->counters.sent += n;
+	for (; n; n--) {
+		p->counters.sent_bytes += p->queue[p->queue_head]->len;
+		queue_pop(p);
+	}
+}
+
+static void block(struct ports *ps, struct sw *sw, struct port *p,
+		  uint64_t now_ms)
+{
+	p->blocked = true;
+	if (!p->lagging || p->counters.sent - p->since_sent >= STALL_FRAMES) {
+		p->since_ms = now_ms;
+		p->since_sent = p->counters.sent;
+	}
+	p->lagging = true;
+	ps->blocked_count++;
+	p->ops->wait_writable(sw, p);
+}
+
+static void unblock(struct ports *ps, struct port *p)
+{
+	if (p->blocked && !p->stalled)
+		ps->blocked_count--;
+	p->blocked = false;
+}
+
+/* The part of the queue that lies in one piece, a batch at most. */
+static unsigned next_batch(const struct port *p)
+{
+	uint32_t n = p->queue_count;
+
+	if (n > PORT_QUEUE - p->queue_head)
+		n = PORT_QUEUE - p->queue_head;
+	return n > SEND_BATCH ? SEND_BATCH : n;
+}
+
+static void flush(struct ports *ps, struct sw *sw, struct port *p,
+		  uint64_t now_ms)
+{
+	uint64_t sent = p->counters.sent;
+
+	while (p->queue_count && p->state == PORT_UP) {
+		unsigned n = next_batch(p);
+		int taken = p->ops->send(sw, p, &p->queue[p->queue_head],
+					 n);
+
+		if (taken < 0 && taken != -EAGAIN) {
+			p->counters.drop[taken == -ENETDOWN ? DROP_LINK_DOWN
+							    : DROP_SEND_ERROR]++;
+			queue_pop(p);
+			continue;
+		}
+		if (taken > 0)
+			queue_sent(p, (unsigned)taken);
+		if (taken < (int)n) {
+			block(ps, sw, p, now_ms);
+			return;
+		}
+	}
+	p->lagging = false;
+	sent = p->counters.sent - sent;
+	if (sent > PORT_QUEUE - p->queue_limit)
+		sent = PORT_QUEUE - p->queue_limit;
+	p->queue_limit += (uint32_t)sent;
+}
+
+void ports_flush(struct ports *ps, struct sw *sw, uint64_t now_ms)
+{
+	for (uint16_t i = 0; i < ps->dirty_count; i++) {
+		struct port *p = ps->dirty[i];
+
+		p->dirty = false;
+		flush(ps, sw, p, now_ms);
+	}
+	ps->dirty_count = 0;
+}
+
+void port_writable(struct ports *ps, struct port *p)
+{
+	if (p->state != PORT_UP)
+		return;
+	unblock(ps, p);
+	if (p->stalled) {
+		uint64_t missed = floods_by_others(ps, p) - p->flood_mark;
+
+		p->stalled = false;
+		p->counters.offered += missed;
+		p->counters.drop[DROP_STALLED] += missed;
+		flood_join(ps, p);
+	}
+	if (p->queue_count && !p->dirty) {
+		p->dirty = true;
+		ps->dirty[ps->dirty_count++] = p;
+	}
+}
+
+static void stall(struct ports *ps, struct port *p)
+{
+	p->stalled = true;
+	p->lagging = false;
+	p->counters.stalls++;
+	p->queue_limit = PORT_QUEUE_PROBATION;
+	ps->blocked_count--;
+	queue_drop(p, DROP_STALLED);
+	flood_leave(ps, p);
+	p->flood_mark = floods_by_others(ps, p);
+}
+
+void ports_stall_blocked(struct ports *ps, uint64_t now_ms)
+{
+	uint64_t patience_ms = ps->starved_count ? STALL_STARVED_MS : STALL_MS;
+
+	for (uint16_t i = 0; i < ps->id_end && ps->blocked_count; i++) {
+		struct port *p = ps->by_id[i];
+
+		if (p->state == PORT_UP && p->blocked && !p->stalled &&
+		    now_ms - p->since_ms >= patience_ms)
+			stall(ps, p);
+	}
+}
+
+void port_starve(struct ports *ps, struct port *p)
+{
+	if (p->starved)
+		return;
+	p->starved = true;
+	ps->starved[ps->starved_count++] = p;
+}
+
+bool port_fed(struct ports *ps, uint16_t starved_at)
+{
+	struct port *p = ps->starved[starved_at];
+
+	if (p->state == PORT_UP && p->pool->available < PORT_BUFFERS_REARM)
+		return false;
+	p->starved = false;
+	ps->starved[starved_at] = ps->starved[--ps->starved_count];
+	return true;
+}
+
+void port_fail(struct ports *ps, struct port *p, const char *why)
+{
+	if (!p->failed)
+		ps->failed_count++;
+	p->failed = why;
+}
+
+static void dirty_leave(struct ports *ps, struct port *p)
+{
+	for (uint16_t i = 0; p->dirty && i < ps->dirty_count; i++)
+		if (ps->dirty[i] == p) {
+			ps->dirty[i] = ps->dirty[--ps->dirty_count];
+			p->dirty = false;
+		}
+}
+
+void port_detach(struct ports *ps, struct port *p)
+{
+	struct port_counters last;
+
+	if (p->failed)
+		ps->failed_count--;
+	p->failed = NULL;
+	if (p->state == PORT_JOINING) {
+		ps->joining_count--;
+	} else {
+		unblock(ps, p);
+		queue_drop(p, DROP_PORT_CLOSED);
+		dirty_leave(ps, p);
+		last = port_counters(ps, p);
+		port_counters_add(&ps->gone, &last);
+		if (!p->stalled)
+			flood_leave(ps, p);
+		ps->up_count--;
+		if (p->number)
+			ps->numbers[p->number - 1] = false;
+	}
+	p->state = PORT_CLOSING;
+	ps->closing[ps->closing_count++] = p;
+}
+
+void port_free(struct ports *ps, struct port *p)
+{
+	assert(p->state == PORT_CLOSING && !p->armed && !p->cancels);
+	for (uint16_t i = 0; i < ps->starved_count; i++)
+		if (ps->starved[i] == p)
+			ps->starved[i] = ps->starved[--ps->starved_count];
+	for (uint16_t i = 0; i < ps->closing_count; i++)
+		if (ps->closing[i] == p)
+			ps->closing[i] = ps->closing[--ps->closing_count];
+	p->ops->release(p);
+	pool_close(p->pool);
+	p->pool = NULL;
+	p->state = PORT_FREE;
+	p->gen++;
+}
+
+struct port_counters port_counters(const struct ports *ps, const struct port *p)
+{
+	struct port_counters c = p->counters;
+
+	if (p->state == PORT_UP && p->stalled) {
+		uint64_t missed = floods_by_others(ps, p) - p->flood_mark;
+
+		c.offered += missed;
+		c.drop[DROP_STALLED] += missed;
+	}
+	return c;
+}
+
+void port_counters_add(struct port_counters *to, const struct port_counters *more)
+{
+	to->received += more->received;
+	to->received_bytes += more->received_bytes;
+	to->forwarded += more->forwarded;
+	to->flooded += more->flooded;
+	to->offered += more->offered;
+	to->sent += more->sent;
+	to->sent_bytes += more->sent_bytes;
+	to->stalls += more->stalls;
+	for (int i = 0; i < DROP_COUNT; i++)
+		to->drop[i] += more->drop[i];
+}
+
+static uint64_t drops(const struct port_counters *c, int from, int to)
+{
+	uint64_t sum = 0;
+
+	for (int i = from; i < to; i++)
+		sum += c->drop[i];
+	return sum;
+}
+
+uint64_t port_dropped(const struct port_counters *c)
+{
+	return drops(c, 0, DROP_FIRST_EGRESS);
+}
+
+uint64_t port_undelivered(const struct port_counters *c)
+{
+	return drops(c, DROP_FIRST_EGRESS, DROP_COUNT);
+}

@@ -1,0 +1,227 @@
+/*
+ * Ports: the table of attachments, and each port's send queue.
+ *
+ * What all kinds of ports have in common is here; what they do differently is
+ * behind `struct port_ops`. No sockets and no io_uring in this file: the tests
+ * put a fake kind behind it.
+ *
+ * Life of a port: FREE -> JOINING (a connection that has not yet said who it
+ * is; only some kinds) -> UP -> CLOSING (nothing goes in or out, the kernel
+ * still owes completions) -> FREE, with a new generation.
+ *
+ * Sending: port_send() queues, port_flush() at the end of a round hands over
+ * what is queued. A receiver that is full is `blocked`: the queue absorbs the
+ * burst until the kernel says it takes more. One that takes nothing for too
+ * long, or next to nothing, is `stalled`: its queue is dropped, because queued
+ * frames hold buffers of their senders, and frames for it are dropped at once.
+ * Floods then pass it by without touching it (ports->flood), so that a
+ * thousand dead guests cost what none cost. When it takes a frame again it is
+ * as good as before, but with a short queue that grows by what it takes.
+ *
+ * Counting: received = forwarded + dropped for each port as a sender, and
+ * offered = sent + undelivered + queued as a receiver. Always.
+ */
+#ifndef PORT_H
+#define PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "frame.h"
+#include "limits.h"
+
+struct port;
+struct ports;
+struct sw;
+
+enum port_state {
+	PORT_FREE,
+	PORT_JOINING,
+	PORT_UP,
+	PORT_CLOSING,
+};
+
+/* Why a frame went no further. First those that concern its sender's frame as
+ * a whole, then those that concern one receiver's copy. */
+enum drop {
+	DROP_RUNT,	  /* shorter than an Ethernet header, or empty */
+	DROP_RX_TOO_LONG, /* longer than any frame of this kind of port */
+	DROP_SAME_PORT,	  /* its destination is where it came from */
+	DROP_NO_PORT,	  /* nobody else is there */
+
+	DROP_QUEUE_FULL,  /* the receiver is slow */
+	DROP_STALLED,	  /* the receiver takes nothing */
+	DROP_TOO_LONG,	  /* longer than the receiver can take */
+	DROP_LINK_DOWN,	  /* the receiver's network device is down or gone */
+	DROP_SEND_ERROR,  /* the kernel refused it for another reason */
+	DROP_PORT_CLOSED, /* the receiver went while the frame was queued */
+	DROP_COUNT,
+	DROP_FIRST_EGRESS = DROP_QUEUE_FULL,
+};
+
+struct port_counters {
+	/* as a sender */
+	uint64_t received, received_bytes, forwarded;
+	uint64_t flooded; /* of the forwarded ones */
+	/* as a receiver */
+	uint64_t offered, sent, sent_bytes;
+	uint64_t stalls;
+	uint64_t drop[DROP_COUNT];
+};
+
+/* Requests that the kernel has and will answer: bits of port->armed. */
+enum {
+	ARMED_RECV = 1 << 0,
+	ARMED_WRITABLE = 1 << 1,
+	ARMED_CONTROL = 1 << 2,
+};
+
+struct port_ops {
+	const char *kind;
+
+	/*
+	 * Hand @n frames to the kernel, in order, without waiting. Returns how
+	 * many it took (a short count means: full for now), or -EAGAIN if it
+	 * takes none now, or another -errno that concerns the first only.
+	 * Must not close the port, but may mark it with port_fail().
+	 */
+	int (*send)(struct sw *sw, struct port *p,
+		    struct frame *const *frames, unsigned n);
+
+	/* Ask to be told by port_writable() when the port takes frames. */
+	void (*wait_writable)(struct sw *sw, struct port *p);
+
+	/* Ask the kernel for frames; called when up and after ARMED_RECV has
+	 * been cleared. Does nothing if the kind has nothing to read from. */
+	void (*arm_recv)(struct sw *sw, struct port *p);
+
+	/* The answer to arm_recv: @res and @flags as in io_uring_enter(2). */
+	void (*on_recv)(struct sw *sw, struct port *p, int res, uint32_t flags);
+
+	/* Give back descriptors; no request is outstanding any more. */
+	void (*release)(struct port *p);
+};
+
+struct port {
+	/* for every frame */
+	const struct port_ops *ops;
+	struct pool *pool;
+	struct frame **queue; /* a ring of PORT_QUEUE */
+	uint32_t queue_head, queue_count;
+	uint32_t queue_limit; /* how many may be in it now */
+	uint32_t frame_max;   /* longest frame that it can take, bytes */
+	bool tags_extra;      /* a tagged one may be 4 bytes longer */
+	bool dirty;	      /* is in ports->dirty */
+	bool blocked, stalled;
+	bool lagging; /* has been blocked since its queue was last empty */
+	bool starved; /* not read, for want of buffers; in ports->starved */
+	enum port_state state;
+	uint16_t id;
+	uint16_t flood_at; /* place in ports->flood, if up and not stalled */
+	uint16_t number; /* in its name; 0 if it was given a name */
+	uint32_t gen;
+	int fd; /* frames */
+	unsigned armed;
+	unsigned cancels; /* cancel requests not yet answered */
+	uint64_t flood_mark; /* floods that others had sent when it stalled */
+	uint64_t since_ms;   /* joining since; or has had a queue, and taken
+			      * fewer than STALL_FRAMES, since */
+	uint64_t since_sent; /* counters.sent at that time */
+	uint64_t last_recv_ms;
+	struct port_counters counters;
+	const char *failed; /* why it is to be closed at the end of the round */
+	char name[16];
+
+	/* by kind */
+	int control_fd; /* -1 if the kind has none */
+	uint32_t request_bytes;
+	uint8_t request[256];
+	uint32_t peer_pid, peer_uid;
+	const char *tap_name; /* as it was asked for, where p->name follows */
+};
+
+struct ports {
+	struct port *by_id[PORTS_MAX]; /* NULL where FREE for the first time */
+	bool numbers[PORTS_MAX];       /* in use in names, less 1 */
+	uint16_t id_end;	       /* one past the highest in use ever */
+	struct port *flood[PORTS_MAX]; /* up and not stalled */
+	struct port *dirty[PORTS_MAX]; /* has frames to flush */
+	struct port *starved[PORTS_MAX];
+	struct port *closing[PORTS_MAX];
+	uint16_t flood_count, dirty_count, starved_count, closing_count;
+	uint16_t up_count, joining_count, blocked_count, failed_count;
+	uint64_t floods; /* frames flooded, by anybody */
+	struct port_counters gone; /* the sum of ports that have been closed */
+};
+
+extern const char *const drop_names[DROP_COUNT];
+
+void ports_init(struct ports *ps);
+/* Frees the memory of all ports; they must be FREE. */
+void ports_fini(struct ports *ps);
+
+/*
+ * A port of kind @ops in state JOINING, at @now_ms. Takes the lowest free id.
+ * NULL if PORTS_MAX are there or memory is short.
+ */
+struct port *port_new(struct ports *ps, const struct port_ops *ops,
+		      uint64_t now_ms);
+
+/*
+ * A joining port with its descriptor and pool set takes part from now on. It
+ * is called @kind and a number if @name is NULL.
+ */
+void port_up(struct ports *ps, struct port *p, const char *name);
+
+/*
+ * Queue @f for @p. Takes its own reference; the caller keeps theirs. Returns
+ * 0, or -ENOBUFS: the frame has been counted under its reason, and nothing
+ * else has changed.
+ */
+int port_send(struct ports *ps, struct port *p, struct frame *f);
+
+/* Hand over what is queued on every dirty port. */
+void ports_flush(struct ports *ps, struct sw *sw, uint64_t now_ms);
+
+/* The kernel says that @p takes frames again. */
+void port_writable(struct ports *ps, struct port *p);
+
+/* @p has no buffer left to be read into; it waits in ports->starved. */
+void port_starve(struct ports *ps, struct port *p);
+/* Whether enough buffers have come back; if so it is starved no longer. */
+bool port_fed(struct ports *ps, uint16_t starved_at);
+
+/* Stall the ports that have been blocked for too long. */
+void ports_stall_blocked(struct ports *ps, uint64_t now_ms);
+
+/* To be closed at the end of the round, for @why (a literal). */
+void port_fail(struct ports *ps, struct port *p, const char *why);
+
+/*
+ * Take @p, joining or up, out of everything: queue, lists, counters. It is
+ * CLOSING and in ports->closing until port_free().
+ */
+void port_detach(struct ports *ps, struct port *p);
+
+/* A CLOSING port without outstanding requests becomes FREE. */
+void port_free(struct ports *ps, struct port *p);
+
+/* The counters of @p as they are now, floods that passed it by included. */
+struct port_counters port_counters(const struct ports *ps,
+				   const struct port *p);
+void port_counters_add(struct port_counters *to,
+		       const struct port_counters *more);
+uint64_t port_dropped(const struct port_counters *c);
+uint64_t port_undelivered(const struct port_counters *c);
+
+/* The live port of an id and generation, or NULL. */
+static inline struct port *ports_find(const struct ports *ps, uint16_t id,
+				      uint32_t gen)
+{
+	struct port *p = id < PORTS_MAX ? ps->by_id[id] : NULL;
+
+	return p && p->gen == gen && p->state != PORT_FREE ? p : NULL;
+}
+
+#endif

@@ -1,0 +1,157 @@
+#include "tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const char clone_device[] = "/dev/net/tun";
+
+static const char *remedy_for_open(int err)
+{
+	switch (err) {
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+		return "load the driver: sudo modprobe tun";
+	case EACCES:
+	case EPERM:
+		return "your user may not open it; in a container, pass the device in";
+	default:
+		return "is the tun driver usable here?";
+	}
+}
+
+static int complain_open(int err, const char *name, char *why, size_t why_bytes)
+{
+	snprintf(why, why_bytes, "tap %s: cannot open %s: %s (%s)", name,
+		 clone_device, strerror(err), remedy_for_open(err));
+	return -err;
+}
+
+static int complain_attach(int err, const char *name, char *why,
+			   size_t why_bytes)
+{
+	char remedy[128] = "see ip link show";
+
+	if (err == EPERM)
+		snprintf(remedy, sizeof(remedy),
+			 "make one that is yours: sudo ip tuntap add %s mode tap user $USER",
+			 name);
+	else if (err == EBUSY)
+		snprintf(remedy, sizeof(remedy), "another program has it");
+	else if (err == EINVAL)
+		snprintf(remedy, sizeof(remedy),
+			 "a device of that name exists and is not a tap with one queue: choose another name");
+	snprintf(why, why_bytes, "tap %s: cannot attach: %s (%s)", name,
+		 strerror(err), remedy);
+	return -err;
+}
+
+/* An ioctl on a network device by name. */
+static int device_ioctl(unsigned long request, struct ifreq *ifr)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = ioctl(fd, request, ifr) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+static void bring_up(const char *name)
+{
+	struct ifreq ifr = { 0 };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	if (device_ioctl(SIOCGIFFLAGS, &ifr) || ifr.ifr_flags & IFF_UP)
+		return;
+	ifr.ifr_flags |= IFF_UP;
+	device_ioctl(SIOCSIFFLAGS, &ifr);
+}
+
+int tap_query(int fd, struct tap_state *state)
+{
+	struct ifreq ifr = { 0 };
+	struct tap_state found = { 0 };
+	int err;
+
+	if (ioctl(fd, TUNGETIFF, &ifr))
+		return -errno;
+	memcpy(found.name, ifr.ifr_name, sizeof(found.name) - 1);
+	err = device_ioctl(SIOCGIFMTU, &ifr);
+	if (err)
+		return err;
+	found.mtu = (uint32_t)ifr.ifr_mtu;
+	err = device_ioctl(SIOCGIFFLAGS, &ifr);
+	if (err)
+		return err;
+	found.up = ifr.ifr_flags & IFF_UP;
+	*state = found;
+	return 0;
+}
+
+/* O_NONBLOCK is set from the start: io_uring on 6.1 looks at it once. */
+int tap_open(const char *name, struct tap_state *state, char *why,
+	     size_t why_bytes)
+{
+	int fd = open(clone_device, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	int err;
+
+	if (fd < 0)
+		return complain_open(errno, name, why, why_bytes);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	if (ioctl(fd, TUNSETIFF, &ifr)) {
+		err = complain_attach(errno, name, why, why_bytes);
+		goto fail;
+	}
+	bring_up(ifr.ifr_name);
+	err = tap_query(fd, state);
+	if (err) {
+		snprintf(why, why_bytes, "tap %s: cannot ask for its state: %s",
+			 name, strerror(-err));
+		goto fail;
+	}
+	return fd;
+
+fail:
+	close(fd);
+	return err;
+}
+
+int tap_watch_open(void)
+{
+	struct sockaddr_nl addr = { .nl_family = AF_NETLINK,
+				    .nl_groups = RTMGRP_LINK };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
+			NETLINK_ROUTE);
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (const void *)&addr, sizeof(addr))) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* What the messages say does not matter, nor that some were lost (ENOBUFS). */
+void tap_watch_drain(int fd)
+{
+	char ignored[1];
+
+	while (recv(fd, ignored, sizeof(ignored), MSG_DONTWAIT | MSG_TRUNC) >= 0 ||
+	       errno == ENOBUFS || errno == EINTR)
+		;
+}

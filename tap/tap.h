@@ -1,0 +1,44 @@
+/*
+ * Tap devices: the only code that needs CAP_NET_ADMIN, and that only to make a
+ * device or to bring one up. A persistent device that belongs to the user
+ * needs no privilege.
+ *
+ * Sources: Documentation/networking/tuntap.rst, linux/if_tun.h, drivers/net/
+ * tun.c (Linux 6.1).
+ */
+#ifndef TAP_H
+#define TAP_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tap_state {
+	char name[IFNAMSIZ];
+	uint32_t mtu; /* bytes of payload behind the Ethernet header */
+	bool up;
+};
+
+/*
+ * Attach to tap device @name, making it if there is none (it then goes with
+ * the descriptor), and bring it up if that is permitted: @state->up tells.
+ * Frames are read and written whole and bare, one a call, without waiting.
+ *
+ * Returns a descriptor, the caller's; or -errno with a line in @why (of
+ * @why_bytes) that says what to do.
+ */
+int tap_open(const char *name, struct tap_state *state, char *why,
+	     size_t why_bytes);
+
+/* The device behind @fd now: it may have been renamed. Returns 0 or -errno. */
+int tap_query(int fd, struct tap_state *state);
+
+/*
+ * A descriptor that becomes readable when something changes on any network
+ * device of this namespace; or -errno. tap_watch_drain() makes it unreadable.
+ */
+int tap_watch_open(void);
+void tap_watch_drain(int fd);
+
+#endif

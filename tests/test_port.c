@@ -1,0 +1,421 @@
+#include "test.h"
+
+#include <errno.h>
+
+#include "../switch/ether.h"
+#include "fake_port.h"
+
+#define BROADCAST UINT64_C(0xffffffffffff)
+
+static struct fake_net net;
+
+static uint64_t station(unsigned at)
+{
+	return 0x02 | (uint64_t)(at + 1) << 40;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	fake_net_init(&net, 4);
+	for (unsigned i = 0; i < 4; i++)
+		fake_receive(&net, i, BROADCAST, station(i), 60, 0);
+	fake_flush(&net);
+	for (unsigned i = 0; i < 4; i++)
+		net.fakes[i].taken = 0;
+	return 0;
+}
+
+/* Whatever a test did: every buffer has come back when its ports are gone. */
+static int tear_down(void **state)
+{
+	struct pool *pools[FAKE_PORTS] = { NULL };
+	int leaked = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < FAKE_PORTS; i++)
+		if (net.fakes[i].port) {
+			net.fakes[i].room = UINT32_MAX;
+			net.fakes[i].error = 0;
+			port_writable(&net.ports, net.fakes[i].port);
+			pools[i] = net.fakes[i].port->pool;
+		}
+	fake_flush(&net);
+	for (unsigned i = 0; i < FAKE_PORTS; i++)
+		if (pools[i] && pools[i]->available != pools[i]->count)
+			leaked++;
+	fake_net_fini(&net);
+	return leaked;
+}
+
+static int unicast(unsigned from, unsigned to, uint32_t mark)
+{
+	return fake_receive(&net, from, station(to), station(from), 60, mark);
+}
+
+static struct port *port_at(unsigned at)
+{
+	return net.fakes[at].port;
+}
+
+/* Send from @from to @to until the sender has no buffer left, or as many as it
+ * can have; returns how many it could. */
+static unsigned send_all_credit(unsigned from, unsigned to)
+{
+	unsigned sent = 0;
+
+	while (sent < PORT_BUFFERS && unicast(from, to, sent) == 0)
+		sent++;
+	port_starve(&net.ports, net.fakes[from].port);
+	return sent;
+}
+
+static void tick_after(uint64_t ms)
+{
+	net.now_ms += ms;
+	ports_stall_blocked(&net.ports, net.now_ms);
+}
+
+static void frames_leave_in_the_order_they_came(void **state)
+{
+	(void)state;
+	net.fakes[1].room = 0;
+	for (uint32_t i = 0; i < 100; i++)
+		unicast(0, 1, i);
+	fake_flush(&net);
+	for (unsigned room = 0; net.fakes[1].taken < 100; room++)
+		fake_writable(&net, 1, room % 7);
+	for (uint32_t i = 0; i < 100; i++)
+		assert_int_equal(net.fakes[1].marks[i], i);
+}
+
+static void a_full_receiver_is_asked_once_when_it_has_room(void **state)
+{
+	(void)state;
+	net.fakes[1].room = 3;
+	for (uint32_t i = 0; i < 10; i++) {
+		unicast(0, 1, i);
+		fake_flush(&net);
+	}
+	assert_int_equal(net.fakes[1].taken, 3);
+	assert_int_equal(net.fakes[1].waits, 1);
+	assert_int_equal(port_at(1)->queue_count, 7);
+}
+
+static void one_busy_sender_is_slowed_down_and_loses_nothing(void **state)
+{
+	unsigned sent;
+
+	(void)state;
+	net.fakes[1].room = 0;
+	sent = send_all_credit(0, 1);
+	fake_flush(&net);
+	assert_int_equal(sent, PORT_BUFFERS);
+	assert_int_equal(net.ports.starved_count, 1);
+	assert_int_equal(port_undelivered(&port_at(1)->counters), 0);
+	fake_writable(&net, 1, PORT_BUFFERS);
+	assert_int_equal(net.fakes[1].taken, PORT_BUFFERS);
+}
+
+static void a_starved_sender_is_read_again_when_enough_has_come_back(void **state)
+{
+	(void)state;
+	net.fakes[1].room = 0;
+	send_all_credit(0, 1);
+	fake_flush(&net);
+	fake_writable(&net, 1, PORT_BUFFERS_REARM - 1);
+	assert_false(port_fed(&net.ports, 0));
+	fake_writable(&net, 1, 1);
+	assert_true(port_fed(&net.ports, 0));
+	assert_int_equal(net.ports.starved_count, 0);
+}
+
+/* More senders than the queue has room for. */
+static void a_queue_has_a_limit_and_what_is_beyond_is_counted(void **state)
+{
+	(void)state;
+	fake_add(&net, 4);
+	fake_add(&net, 5);
+	net.fakes[1].room = 0;
+	for (unsigned from = 0; from < 6; from++)
+		if (from != 1)
+			send_all_credit(from, 1);
+	fake_flush(&net);
+	assert_int_equal(port_at(1)->queue_count, PORT_QUEUE);
+	assert_int_equal(port_at(1)->counters.drop[DROP_QUEUE_FULL],
+			 5 * PORT_BUFFERS - PORT_QUEUE);
+}
+
+static void a_port_that_stands_still_is_stalled_and_gives_buffers_back(void **state)
+{
+	(void)state;
+	net.fakes[1].room = 0;
+	send_all_credit(0, 1);
+	fake_flush(&net);
+	tick_after(STALL_STARVED_MS - 1);
+	assert_false(port_at(1)->stalled);
+	tick_after(1);
+	assert_true(port_at(1)->stalled);
+	assert_int_equal(port_at(0)->pool->available, PORT_BUFFERS);
+	assert_int_equal(port_at(1)->counters.drop[DROP_STALLED], PORT_BUFFERS);
+}
+
+static void while_nobody_is_starved_a_port_may_stand_still_longer(void **state)
+{
+	(void)state;
+	net.fakes[1].room = 0;
+	unicast(0, 1, 0);
+	fake_flush(&net);
+	tick_after(STALL_MS - 1);
+	assert_false(port_at(1)->stalled);
+	tick_after(1);
+	assert_true(port_at(1)->stalled);
+}
+
+static void a_port_that_takes_next_to_nothing_is_stalled_too(void **state)
+{
+	(void)state;
+	net.fakes[1].room = 0;
+	send_all_credit(0, 1);
+	fake_flush(&net);
+	for (int i = 0; i < 10; i++) {
+		net.now_ms += STALL_STARVED_MS / 10;
+		fake_writable(&net, 1, 1);
+	}
+	tick_after(0);
+	assert_true(port_at(1)->stalled);
+}
+
+static void a_slow_port_that_keeps_taking_is_not_stalled(void **state)
+{
+	(void)state;
+	net.fakes[1].room = 0;
+	for (int i = 0; i < 50; i++) {
+		send_all_credit(0, 1);
+		net.now_ms += STALL_STARVED_MS / 2;
+		fake_writable(&net, 1, STALL_FRAMES);
+		tick_after(0);
+		assert_false(port_at(1)->stalled);
+	}
+	assert_int_equal(port_undelivered(&port_at(1)->counters), 0);
+}
+
+static void stall(unsigned at)
+{
+	net.fakes[at].room = 0;
+	unicast(0, at, 0);
+	fake_flush(&net);
+	tick_after(STALL_MS);
+	assert_true(port_at(at)->stalled);
+}
+
+static void frames_for_a_stalled_port_are_dropped_at_once(void **state)
+{
+	(void)state;
+	stall(1);
+	assert_int_equal(unicast(0, 1, 1), 0);
+	assert_int_equal(port_at(1)->queue_count, 0);
+	assert_int_equal(port_at(1)->counters.drop[DROP_STALLED], 2);
+}
+
+static void floods_pass_a_stalled_port_by_and_are_counted(void **state)
+{
+	struct port_counters before, after;
+
+	(void)state;
+	stall(1);
+	before = port_counters(&net.ports, port_at(1));
+	for (uint32_t i = 0; i < 30; i++)
+		fake_receive(&net, 0, BROADCAST, station(0), 60, i);
+	/* Its own are not offered to it. */
+	for (uint32_t i = 0; i < 5; i++)
+		fake_receive(&net, 1, BROADCAST, station(1), 60, i);
+	fake_flush(&net);
+	assert_int_equal(port_at(1)->queue_count, 0);
+	assert_int_equal(net.fakes[2].taken, 35);
+	after = port_counters(&net.ports, port_at(1));
+	assert_int_equal(after.offered - before.offered, 30);
+	assert_int_equal(after.drop[DROP_STALLED] - before.drop[DROP_STALLED], 30);
+}
+
+static void a_stalled_port_that_takes_again_gets_floods_again(void **state)
+{
+	(void)state;
+	stall(1);
+	fake_receive(&net, 0, BROADCAST, station(0), 60, 1);
+	fake_writable(&net, 1, 10);
+	assert_false(port_at(1)->stalled);
+	fake_receive(&net, 0, BROADCAST, station(0), 60, 77);
+	fake_flush(&net);
+	assert_int_equal(net.fakes[1].taken, 1);
+	assert_int_equal(net.fakes[1].marks[0], 77);
+	/* One while stalling, one flood missed. */
+	assert_int_equal(port_at(1)->counters.drop[DROP_STALLED], 2);
+}
+
+static void after_a_stall_the_queue_is_short_and_grows_by_what_is_taken(void **state)
+{
+	(void)state;
+	stall(1);
+	net.fakes[1].room = 0;
+	port_writable(&net.ports, port_at(1));
+	for (uint32_t i = 0; i < 100; i++)
+		unicast(0, 1, i);
+	assert_int_equal(port_at(1)->queue_count, PORT_QUEUE_PROBATION);
+	fake_writable(&net, 1, UINT32_MAX);
+	assert_int_equal(port_at(1)->queue_limit, 2 * PORT_QUEUE_PROBATION);
+	for (uint32_t i = 0; i < 2000; i++) {
+		unicast(0, 1, i);
+		fake_flush(&net);
+	}
+	assert_int_equal(port_at(1)->queue_limit, PORT_QUEUE);
+}
+
+static void dead_ports_cost_a_sender_no_credit(void **state)
+{
+	(void)state;
+	for (unsigned at = 4; at < FAKE_PORTS; at++) {
+		fake_add(&net, at);
+		net.fakes[at].room = 0;
+	}
+	while (!fake_receive(&net, 0, BROADCAST, station(0), 60, 0))
+		fake_flush(&net);
+	tick_after(STALL_STARVED_MS);
+	for (uint32_t i = 0; i < 10 * PORT_BUFFERS; i++) {
+		assert_int_equal(fake_receive(&net, 0, BROADCAST, station(0),
+					      60, i), 0);
+		fake_flush(&net);
+	}
+	assert_int_equal(net.fakes[2].taken, 11 * PORT_BUFFERS);
+}
+
+static void a_refused_frame_is_counted_and_the_next_ones_go_on(void **state)
+{
+	(void)state;
+	net.fakes[1].error = -ENETDOWN;
+	unicast(0, 1, 0);
+	unicast(0, 1, 1);
+	fake_flush(&net);
+	net.fakes[1].error = -EINVAL;
+	unicast(0, 1, 2);
+	fake_flush(&net);
+	net.fakes[1].error = 0;
+	unicast(0, 1, 3);
+	fake_flush(&net);
+	assert_int_equal(port_at(1)->counters.drop[DROP_LINK_DOWN], 2);
+	assert_int_equal(port_at(1)->counters.drop[DROP_SEND_ERROR], 1);
+	assert_int_equal(net.fakes[1].marks[0], 3);
+}
+
+/* Frames of a port that has gone are still delivered, and its buffers go with
+ * the last of them (the address sanitizer watches). */
+static void a_port_may_go_while_its_frames_wait_for_others(void **state)
+{
+	(void)state;
+	net.fakes[1].room = 0;
+	unicast(0, 1, 5);
+	unicast(0, 1, 6);
+	fake_flush(&net);
+	fake_close(&net, 0);
+	fake_writable(&net, 1, 10);
+	assert_int_equal(net.fakes[1].taken, 2);
+	assert_int_equal(net.fakes[1].marks[1], 6);
+}
+
+static void a_port_may_go_in_any_state(void **state)
+{
+	(void)state;
+	stall(1);
+	net.fakes[2].room = 0;
+	unicast(0, 2, 0);
+	fake_flush(&net);
+	unicast(0, 3, 0); /* dirty */
+	for (unsigned at = 1; at < 4; at++)
+		fake_close(&net, at);
+	assert_int_equal(net.ports.blocked_count, 0);
+	assert_int_equal(net.ports.dirty_count, 0);
+	assert_int_equal(net.ports.flood_count, 1);
+	assert_int_equal(port_at(0)->pool->available, PORT_BUFFERS);
+}
+
+static void a_place_is_used_again_with_another_generation(void **state)
+{
+	uint16_t id = port_at(1)->id;
+	uint32_t gen = port_at(1)->gen;
+
+	(void)state;
+	fake_close(&net, 1);
+	assert_null(ports_find(&net.ports, id, gen));
+	fake_add(&net, 1);
+	assert_int_equal(port_at(1)->id, id);
+	assert_null(ports_find(&net.ports, id, gen));
+	assert_ptr_equal(ports_find(&net.ports, id, gen + 1), port_at(1));
+	assert_string_equal(port_at(1)->name, "fake2");
+}
+
+static void offered_is_sent_undelivered_and_queued(void **state)
+{
+	struct port_counters c;
+
+	(void)state;
+	net.fakes[1].room = 50;
+	for (unsigned round = 0; round < 20; round++) {
+		for (unsigned from = 0; from < 4; from++) {
+			fake_receive(&net, from, BROADCAST, station(from), 60, 0);
+			unicast(from, 1, 0);
+		}
+		fake_flush(&net);
+		tick_after(round % 5 * STALL_MS / 4);
+		if (round % 7 == 6)
+			fake_writable(&net, 1, 3);
+	}
+	c = port_counters(&net.ports, port_at(1));
+	assert_int_equal(c.offered, c.sent + port_undelivered(&c) +
+					    port_at(1)->queue_count);
+	assert_int_not_equal(port_undelivered(&c), 0);
+}
+
+static void a_tap_takes_a_tagged_frame_four_bytes_longer(void **state)
+{
+	struct port *p = port_at(1);
+	struct frame *f = pool_take(port_at(0)->pool, 0, 1518);
+
+	(void)state;
+	p->frame_max = 1514;
+	p->tags_extra = true;
+	f->data[12] = 0x08;
+	assert_int_equal(port_send(&net.ports, p, f), -ENOBUFS);
+	f->data[12] = 0x81;
+	assert_int_equal(port_send(&net.ports, p, f), 0);
+	frame_unref(f);
+	fake_flush(&net);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(frames_leave_in_the_order_they_came),
+		TEST(a_full_receiver_is_asked_once_when_it_has_room),
+		TEST(one_busy_sender_is_slowed_down_and_loses_nothing),
+		TEST(a_starved_sender_is_read_again_when_enough_has_come_back),
+		TEST(a_queue_has_a_limit_and_what_is_beyond_is_counted),
+		TEST(a_port_that_stands_still_is_stalled_and_gives_buffers_back),
+		TEST(while_nobody_is_starved_a_port_may_stand_still_longer),
+		TEST(a_port_that_takes_next_to_nothing_is_stalled_too),
+		TEST(a_slow_port_that_keeps_taking_is_not_stalled),
+		TEST(frames_for_a_stalled_port_are_dropped_at_once),
+		TEST(floods_pass_a_stalled_port_by_and_are_counted),
+		TEST(a_stalled_port_that_takes_again_gets_floods_again),
+		TEST(after_a_stall_the_queue_is_short_and_grows_by_what_is_taken),
+		TEST(dead_ports_cost_a_sender_no_credit),
+		TEST(a_refused_frame_is_counted_and_the_next_ones_go_on),
+		TEST(a_port_may_go_while_its_frames_wait_for_others),
+		TEST(a_port_may_go_in_any_state),
+		TEST(a_place_is_used_again_with_another_generation),
+		TEST(offered_is_sent_undelivered_and_queued),
+		TEST(a_tap_takes_a_tagged_frame_four_bytes_longer),
+	};
+
+	return cmocka_run_group_tests_name("port", tests, NULL, NULL);
+}
