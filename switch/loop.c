@@ -139,7 +139,7 @@ int loop_register_pool(struct sw *sw, struct port *p)
 	struct io_uring_buf_reg reg = {
 		.ring_addr = (uintptr_t)p->pool->ring,
 		.ring_entries = p->pool->count,
-		.bgid = p->id,
+		.bgid = loop_buffer_group(p->id),
 	};
 
 	return io_uring_register_buf_ring(&sw->loop.ring, &reg, 0);
@@ -147,7 +147,8 @@ int loop_register_pool(struct sw *sw, struct port *p)
 
 void loop_unregister_pool(struct sw *sw, struct port *p)
 {
-	io_uring_unregister_buf_ring(&sw->loop.ring, p->id);
+	io_uring_unregister_buf_ring(&sw->loop.ring,
+				     loop_buffer_group(p->id));
 }
 
 void loop_arm_accept(struct sw *sw)
@@ -249,10 +250,12 @@ static void on_signal(struct sw *sw)
  * with uml_switch. Anything typed is read and ignored. In the background of a
  * shell reading fails (SIGTTIN is ignored) and the typing is the shell's.
  */
-static void on_stdin(struct sw *sw)
+static void on_stdin(struct sw *sw, int events)
 {
 	char ignored[256];
-	ssize_t n = read(STDIN_FILENO, ignored, sizeof(ignored));
+	ssize_t n = events > 0 && events & POLLHUP
+			    ? 0
+			    : read(STDIN_FILENO, ignored, sizeof(ignored));
 
 	if (n == 0) {
 		log_info("end of standard input: ending");
@@ -311,7 +314,7 @@ static void dispatch(struct sw *sw, const struct io_uring_cqe *cqe)
 		arm_poll(sw, sw->link_watch_fd, LOOP_LINK);
 		break;
 	case LOOP_STDIN:
-		on_stdin(sw);
+		on_stdin(sw, cqe->res);
 		break;
 	case LOOP_TICK:
 		on_tick(sw);
@@ -382,7 +385,7 @@ static void feed_starved(struct sw *sw)
 	}
 }
 
-static void round_(struct sw *sw)
+static void one_round(struct sw *sw)
 {
 	int err = io_uring_submit_and_wait(&sw->loop.ring, 1);
 
@@ -411,7 +414,7 @@ static void close_all(struct sw *sw)
 	}
 	free_closed(sw);
 	while (sw->ports.closing_count)
-		round_(sw);
+		one_round(sw);
 }
 
 void loop_run(struct sw *sw)
@@ -426,7 +429,7 @@ void loop_run(struct sw *sw)
 	if (sw->watch_stdin)
 		arm_poll(sw, STDIN_FILENO, LOOP_STDIN);
 	while (!sw->stopping)
-		round_(sw);
+		one_round(sw);
 	stats_report(sw);
 	close_all(sw);
 }

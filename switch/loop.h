@@ -72,6 +72,17 @@ void loop_tag(struct io_uring_sqe *sqe, enum loop_op op, const struct port *p);
  * cancelled, or as they would have. */
 void loop_cancel(struct sw *sw, struct port *p, unsigned armed);
 
+/*
+ * The number under which the kernel knows the port's buffers. Linux 6.1 keeps
+ * groups below 64 in an array and does not forget how far an unregistered one
+ * had been read (io_uring/kbuf.c, io_register_pbuf_ring): the next pool of the
+ * same number would be read from its middle. From 64 on it does forget.
+ */
+static inline uint16_t loop_buffer_group(uint16_t port_id)
+{
+	return (uint16_t)(port_id + 64);
+}
+
 /* Register the port's pool with the kernel, and take it back. */
 int loop_register_pool(struct sw *sw, struct port *p);
 void loop_unregister_pool(struct sw *sw, struct port *p);

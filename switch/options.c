@@ -97,9 +97,9 @@ static const char *take_tap(struct options *o, const char *name)
 	size_t length = strlen(name);
 
 	/* As the kernel judges them: net/core/dev.c, dev_valid_name(). */
-	if (length == 0 || length > 15 || strpbrk(name, "/: \t\n") ||
+	if (length == 0 || length > 15 || strpbrk(name, "/:% \t\n") ||
 	    !strcmp(name, ".") || !strcmp(name, ".."))
-		return "a device name of 1 to 15 characters without '/', ':' and blanks";
+		return "a device name of 1 to 15 characters without '/', ':', '%' and blanks";
 	if (o->tap_count == TAPS_MAX)
 		return "at most 64 taps";
 	for (unsigned i = 0; i < o->tap_count; i++)

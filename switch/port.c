@@ -325,8 +325,9 @@ bool port_fed(struct ports *ps, uint16_t starved_at)
 
 void port_fail(struct ports *ps, struct port *p, const char *why)
 {
-	if (!p->failed)
-		ps->failed_count++;
+	if (p->failed || p->state == PORT_CLOSING)
+		return;
+	ps->failed_count++;
 	p->failed = why;
 }
 

@@ -195,7 +195,8 @@ bool port_fed(struct ports *ps, uint16_t starved_at);
 /* Stall the ports that have been blocked for too long. */
 void ports_stall_blocked(struct ports *ps, uint64_t now_ms);
 
-/* To be closed at the end of the round, for @why (a literal). */
+/* To be closed at the end of the round, for @why (a literal); the first reason
+ * counts. */
 void port_fail(struct ports *ps, struct port *p, const char *why);
 
 /*

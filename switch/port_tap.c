@@ -63,7 +63,7 @@ static void tap_arm_recv(struct sw *sw, struct port *p)
 				   (__u64)-1);
 	}
 	sqe->flags |= IOSQE_BUFFER_SELECT;
-	sqe->buf_group = p->id;
+	sqe->buf_group = loop_buffer_group(p->id);
 	loop_tag(sqe, LOOP_RECV, p);
 }
 

@@ -64,7 +64,7 @@ static void uml_arm_recv(struct sw *sw, struct port *p)
 		return;
 	io_uring_prep_recv_multishot(sqe, p->fd, NULL, 0, MSG_TRUNC);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
-	sqe->buf_group = p->id;
+	sqe->buf_group = loop_buffer_group(p->id);
 	loop_tag(sqe, LOOP_RECV, p);
 }
 
@@ -181,6 +181,10 @@ static void new_connection(struct sw *sw, int fd)
  */
 void uml_on_accept(struct sw *sw, int res)
 {
+	if (res >= 0 && sw->stopping) {
+		close(res);
+		return;
+	}
 	if (res >= 0) {
 		new_connection(sw, res);
 		loop_arm_accept(sw);

@@ -114,6 +114,9 @@ int tap_open(const char *name, struct tap_state *state, char *why,
 		err = complain_attach(errno, name, why, why_bytes);
 		goto fail;
 	}
+	/* Somebody before us may have asked the kernel for frames without
+	 * checksums, or larger than the MTU. */
+	ioctl(fd, TUNSETOFFLOAD, 0);
 	bring_up(ifr.ifr_name);
 	err = tap_query(fd, state);
 	if (err) {
