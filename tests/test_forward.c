@@ -145,8 +145,9 @@ static void a_group_address_is_never_learned(void **state)
 {
 	(void)state;
 	send(0, BROADCAST, BROADCAST);
-	send(0, BROADCAST, 0);
+	send(1, BROADCAST, 0);
 	assert_int_equal(mac_count(net.forward.macs, 1000), 0);
+	assert_int_equal(mac_counters(net.forward.macs)->learned, 0);
 }
 
 static void a_station_that_moves_is_followed(void **state)
