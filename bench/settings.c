@@ -1,0 +1,240 @@
+/* The table of options, and reading them. See settings.h. */
+#include "settings.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pattern.h"
+
+/* Limits on what may be asked for; each keeps a run bounded. */
+enum {
+	MAX_SECONDS = 600,
+	MAX_PORTS = 9000,
+	MAX_PAUSE_US = 1000000,
+	MAX_LATENCY_SAMPLES = 1000000,
+};
+
+const char *const mode_name[MODE_COUNT] = {
+	[MODE_RATE] = "rate",
+	[MODE_LATENCY] = "latency",
+	[MODE_STALLED] = "stalled",
+	[MODE_ATTACH] = "attach",
+};
+
+const char *const client_name[PEER_KIND_COUNT] = {
+	[PEER_UML] = "uml",
+	[PEER_VDE] = "vde",
+};
+
+const char *const refused_name[REFUSED_POLICY_COUNT] = {
+	[REFUSED_YIELD] = "yield",
+	[REFUSED_BLOCK] = "block",
+};
+
+static const uint64_t mode_default[MODE_COUNT][NUMBER_COUNT] = {
+	[MODE_RATE] = {
+		[OPTION_SIZE] = 1500, [OPTION_SECONDS] = 3,
+	},
+	[MODE_LATENCY] = {
+		[OPTION_SIZE] = 1500, [OPTION_SECONDS] = 60,
+		[OPTION_COUNT] = 20000,
+		[OPTION_PAUSE_US] = 200, [OPTION_JITTER_US] = 100,
+	},
+	[MODE_STALLED] = {
+		[OPTION_SIZE] = 1500, [OPTION_SECONDS] = 30,
+		[OPTION_COUNT] = 2000, [OPTION_PAUSE_US] = 100,
+		[OPTION_BROADCAST_EVERY] = 1, [OPTION_IDLE_PORTS] = 12,
+	},
+	[MODE_ATTACH] = {
+		[OPTION_SIZE] = 1500, [OPTION_IDLE_PORTS] = 1000,
+	},
+};
+
+static const struct {
+	const char *name;
+	const char *argument;
+	uint64_t min, max;
+	const char *help;
+} option_table[OPTION_ID_COUNT] = {
+	[OPTION_SIZE] = { "size", "BYTES", FRAME_MIN_BYTES, FRAME_MAX_BYTES,
+		"frame on the wire, 14 bytes of header included" },
+	[OPTION_SECONDS] = { "seconds", "S", 1, MAX_SECONDS,
+		"stop sending after this time at the latest" },
+	[OPTION_COUNT] = { "count", "N", 0, PATTERN_MAX_FRAMES,
+		"stop after N frames; 0: when the time is over" },
+	[OPTION_PAUSE_US] = { "pause-us", "US", 0, MAX_PAUSE_US,
+		"sleep before each frame; 0: as fast as it goes" },
+	[OPTION_JITTER_US] = { "jitter-us", "US", 0, MAX_PAUSE_US,
+		"add a random time up to this to each pause" },
+	[OPTION_BROADCAST_EVERY] = { "broadcast-every", "N", 0,
+		PATTERN_MAX_FRAMES, "every Nth frame is a broadcast; 0: none" },
+	[OPTION_IDLE_PORTS] = { "idle-ports", "N", 0, MAX_PORTS,
+		"more ports that are learnt from and never read" },
+	[OPTION_PID] = { "pid", "PID", 1, INT32_MAX,
+		"process of the switch: report its CPU time and memory" },
+	[OPTION_CLIENT] = { "client", "uml|vde", 0, 0,
+		"attach as a UML kernel (default) or as libvdeplug" },
+	[OPTION_REFUSED] = { "refused", "yield|block", 0, 0,
+		"when refused, yield and try again (default), or sleep" },
+	[OPTION_HELP] = { "help", NULL, 0, 0, "print this and exit" },
+};
+
+static void print_help(void)
+{
+	puts("usage: ringbench MODE CONTROL-SOCKET [OPTION]...\n"
+	     "\n"
+	     "Attach to a switch as guests do, measure it, print JSON.\n"
+	     "\n"
+	     "  rate     frames a second from one busy sender to one receiver\n"
+	     "  latency  one-way time of lone frames\n"
+	     "  stalled  broadcasts to one reader among ports that never read\n"
+	     "  attach   memory of the switch with many idle ports\n");
+	for (int i = 0; i < OPTION_ID_COUNT; i++)
+		printf("  --%-15s %-11s %s\n", option_table[i].name,
+		       option_table[i].argument ? option_table[i].argument : "",
+		       option_table[i].help);
+	puts("\ndefaults by mode:");
+	for (int i = 0; i < NUMBER_COUNT; i++) {
+		if (i == OPTION_PID)
+			continue;
+		printf("  --%-15s", option_table[i].name);
+		for (int mode = 0; mode < MODE_COUNT; mode++)
+			printf(" %s %" PRIu64, mode_name[mode],
+			       mode_default[mode][i]);
+		putchar('\n');
+	}
+	puts("\nexit status: 0 measured, 1 could not measure, 2 usage");
+}
+
+static int parse_number(enum option_id id, const char *text, uint64_t *value)
+{
+	char *end;
+	uint64_t parsed;
+
+	errno = 0;
+	parsed = strtoull(text, &end, 10);
+	if (errno || end == text || *end || *text == '-' ||
+	    parsed < option_table[id].min || parsed > option_table[id].max) {
+		fprintf(stderr, "ringbench: --%s %s: not a number from %" PRIu64
+			" to %" PRIu64 "\n", option_table[id].name, text,
+			option_table[id].min, option_table[id].max);
+		return -EINVAL;
+	}
+	*value = parsed;
+	return 0;
+}
+
+/* Returns the index of @text in @words, or -EINVAL after saying so. */
+static int parse_word(enum option_id id, const char *text,
+		      const char *const words[], int count)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(text, words[i]) == 0)
+			return i;
+	fprintf(stderr, "ringbench: --%s %s: not %s\n", option_table[id].name,
+		text, option_table[id].argument);
+	return -EINVAL;
+}
+
+static int parse_option(enum option_id id, const char *text, struct settings *s)
+{
+	int word;
+
+	if (id < OPTION_CLIENT)
+		return parse_number(id, text, &s->number[id]);
+	if (id == OPTION_CLIENT) {
+		word = parse_word(id, text, client_name, PEER_KIND_COUNT);
+		s->kind = (enum peer_kind)word;
+	} else {
+		word = parse_word(id, text, refused_name, REFUSED_POLICY_COUNT);
+		s->refused_policy = (enum refused_policy)word;
+	}
+	return word < 0 ? word : 0;
+}
+
+static int parse_mode(const char *text, struct settings *s)
+{
+	for (int mode = 0; mode < MODE_COUNT; mode++) {
+		if (strcmp(text, mode_name[mode]) != 0)
+			continue;
+		s->mode = (enum mode)mode;
+		memcpy(s->number, mode_default[mode], sizeof(s->number));
+		return 0;
+	}
+	fprintf(stderr, "ringbench: %s: unknown mode (see --help)\n", text);
+	return -EINVAL;
+}
+
+static int parse_options(int argc, char **argv, struct settings *s)
+{
+	struct option long_options[OPTION_ID_COUNT + 1] = { 0 };
+	int id, err = 0;
+
+	for (int i = 0; i < OPTION_ID_COUNT; i++)
+		long_options[i] = (struct option){
+			.name = option_table[i].name,
+			.has_arg = option_table[i].argument != NULL,
+			.val = i,
+		};
+	while (!err && (id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (id == OPTION_HELP) {
+			print_help();
+			exit(EXIT_SUCCESS);
+		}
+		if (id == '?')
+			err = -EINVAL;	/* getopt_long has said why */
+		else
+			err = parse_option((enum option_id)id, optarg, s);
+	}
+	if (!err && optind < argc) {
+		fprintf(stderr, "ringbench: %s: one argument too many\n",
+			argv[optind]);
+		err = -EINVAL;
+	}
+	return err;
+}
+
+/* What no single option can know about itself. */
+static int check(const struct settings *s)
+{
+	if (s->mode == MODE_LATENCY &&
+	    (s->number[OPTION_COUNT] == 0 ||
+	     s->number[OPTION_COUNT] > MAX_LATENCY_SAMPLES)) {
+		fprintf(stderr, "ringbench: --count %" PRIu64
+			": latency keeps every sample, so 1 to %d\n",
+			s->number[OPTION_COUNT], MAX_LATENCY_SAMPLES);
+		return -EINVAL;
+	}
+	if (s->mode == MODE_ATTACH && !s->number[OPTION_PID]) {
+		fputs("ringbench: attach looks at the switch's memory: "
+		      "--pid is needed\n", stderr);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int settings_parse(struct settings *s, int argc, char **argv)
+{
+	*s = (struct settings){ .mode = MODE_RATE };
+	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+		print_help();
+		exit(EXIT_SUCCESS);
+	}
+	if (argc < 3) {
+		fputs("ringbench: needs MODE and CONTROL-SOCKET (see --help)\n",
+		      stderr);
+		return -EINVAL;
+	}
+	if (parse_mode(argv[1], s))
+		return -EINVAL;
+	s->control_path = argv[2];
+	/* getopt_long() starts its messages with its first argument. */
+	argv[2] = argv[0];
+	if (parse_options(argc - 2, argv + 2, s))
+		return -EINVAL;
+	return check(s);
+}
