@@ -25,6 +25,17 @@ static void flood(struct ports *ps, struct port *in, struct frame *f)
 			port_send(ps, ps->flood[i], f);
 }
 
+static void note_destination(struct port *in, uint16_t id)
+{
+	if (in->last_to == id) {
+		in->run_frames++;
+		return;
+	}
+	if (in->last_to != PORT_NONE)
+		in->run_frames = 0;
+	in->last_to = id;
+}
+
 void forward_frame(struct forward *fw, struct port *in, struct frame *f,
 		   uint32_t now_s)
 {
@@ -61,6 +72,7 @@ void forward_frame(struct forward *fw, struct port *in, struct frame *f,
 		drop(in, DROP_SAME_PORT);
 		return;
 	}
+	note_destination(in, id);
 	in->counters.forwarded++;
 	port_send(fw->ports, out, f);
 }

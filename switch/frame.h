@@ -40,6 +40,7 @@ struct pool {
 	uint16_t count; /* a power of two */
 	uint16_t available; /* buffers in the ring, the kernel's to fill */
 	bool warm;	/* has taken a frame since the last trim */
+	bool starved;	/* its port is not read, for want of buffers */
 	bool closed;
 };
 

@@ -20,6 +20,13 @@ enum {
 	 * receive for every single one would cost a submission a frame. */
 	PORT_BUFFERS_REARM = PORT_BUFFERS / 4,
 
+	/* What one slow receiver may keep of a sender's buffers if the sender
+	 * has others to send to and runs out. */
+	PORT_BUFFERS_SHARE = PORT_BUFFERS / 4,
+	/* A sender whose last so many unicast frames went to one port has no
+	 * others to send to. */
+	SINGLE_RUN_FRAMES = 1024,
+
 	/* Frames that may wait for one receiver. */
 	PORT_QUEUE = 512,
 	/* The same for a port that has just been stalled, until it proves that

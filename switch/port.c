@@ -77,6 +77,8 @@ struct port *port_new(struct ports *ps, const struct port_ops *ops,
 		.gen = p->gen,
 		.fd = -1,
 		.control_fd = -1,
+		.last_to = PORT_NONE,
+		.run_frames = SINGLE_RUN_FRAMES,
 		.state = PORT_JOINING,
 		.since_ms = now_ms,
 	};
@@ -216,14 +218,20 @@ static unsigned next_batch(const struct port *p)
 
 	if (n > PORT_QUEUE - p->queue_head)
 		n = PORT_QUEUE - p->queue_head;
-	return n > SEND_BATCH ? SEND_BATCH : n;
+	return n > p->ops->batch ? p->ops->batch : n;
+}
+
+/* A queue that a stall has shortened grows by what the port takes. */
+static void grow_limit(struct port *p, unsigned taken)
+{
+	if (taken > PORT_QUEUE - p->queue_limit)
+		taken = PORT_QUEUE - p->queue_limit;
+	p->queue_limit += taken;
 }
 
 static void flush(struct ports *ps, struct sw *sw, struct port *p,
 		  uint64_t now_ms)
 {
-	uint64_t sent = p->counters.sent;
-
 	while (p->queue_count && p->state == PORT_UP) {
 		unsigned n = next_batch(p);
 		int taken = p->ops->send(sw, p, &p->queue[p->queue_head],
@@ -235,18 +243,16 @@ static void flush(struct ports *ps, struct sw *sw, struct port *p,
 			queue_pop(p);
 			continue;
 		}
-		if (taken > 0)
+		if (taken > 0) {
 			queue_sent(p, (unsigned)taken);
+			grow_limit(p, (unsigned)taken);
+		}
 		if (taken < (int)n) {
 			block(ps, sw, p, now_ms);
 			return;
 		}
 	}
 	p->lagging = false;
-	sent = p->counters.sent - sent;
-	if (sent > PORT_QUEUE - p->queue_limit)
-		sent = PORT_QUEUE - p->queue_limit;
-	p->queue_limit += (uint32_t)sent;
 }
 
 void ports_flush(struct ports *ps, struct sw *sw, uint64_t now_ms)
@@ -291,25 +297,75 @@ static void stall(struct ports *ps, struct port *p)
 	p->flood_mark = floods_by_others(ps, p);
 }
 
+static bool starves_somebody(const struct port *p)
+{
+	for (uint32_t i = 0; i < p->queue_count; i++)
+		if (p->queue[(p->queue_head + i) % PORT_QUEUE]->pool->starved)
+			return true;
+	return false;
+}
+
+static bool stood_still_too_long(const struct port *p, uint64_t now_ms)
+{
+	uint64_t for_ms = now_ms - p->since_ms;
+
+	return for_ms >= STALL_MS ||
+	       (for_ms >= STALL_STARVED_MS && starves_somebody(p));
+}
+
 void ports_stall_blocked(struct ports *ps, uint64_t now_ms)
 {
-	uint64_t patience_ms = ps->starved_count ? STALL_STARVED_MS : STALL_MS;
-
 	for (uint16_t i = 0; i < ps->id_end && ps->blocked_count; i++) {
 		struct port *p = ps->by_id[i];
 
 		if (p->state == PORT_UP && p->blocked && !p->stalled &&
-		    now_ms - p->since_ms >= patience_ms)
+		    stood_still_too_long(p, now_ms))
 			stall(ps, p);
+	}
+}
+
+/* Drop what is in the queue of @p from @pool beyond the first @keep frames. */
+static void queue_trim(struct port *p, const struct pool *pool, unsigned keep)
+{
+	uint32_t count = p->queue_count, kept = 0;
+	unsigned of_pool = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct frame *f = p->queue[(p->queue_head + i) % PORT_QUEUE];
+
+		if (f->pool == pool && of_pool++ >= keep) {
+			p->counters.drop[DROP_QUEUE_FULL]++;
+			frame_unref(f);
+			continue;
+		}
+		p->queue[(p->queue_head + kept++) % PORT_QUEUE] = f;
+	}
+	p->queue_count = kept;
+}
+
+/*
+ * A sender that has sent to one port only is slowed down by it, and rightly.
+ * One that has sent to several must not be held up for all of them by the
+ * slowest: that one keeps its share of the sender's buffers.
+ */
+static void recall_buffers(struct ports *ps, struct port *sender)
+{
+	for (uint16_t i = 0; i < ps->id_end; i++) {
+		struct port *p = ps->by_id[i];
+
+		if (p->state == PORT_UP && p->blocked && !p->stalled)
+			queue_trim(p, sender->pool, PORT_BUFFERS_SHARE);
 	}
 }
 
 void port_starve(struct ports *ps, struct port *p)
 {
-	if (p->starved)
+	if (p->pool->starved)
 		return;
-	p->starved = true;
+	p->pool->starved = true;
 	ps->starved[ps->starved_count++] = p;
+	if (p->run_frames < SINGLE_RUN_FRAMES)
+		recall_buffers(ps, p);
 }
 
 bool port_fed(struct ports *ps, uint16_t starved_at)
@@ -318,7 +374,7 @@ bool port_fed(struct ports *ps, uint16_t starved_at)
 
 	if (p->state == PORT_UP && p->pool->available < PORT_BUFFERS_REARM)
 		return false;
-	p->starved = false;
+	p->pool->starved = false;
 	ps->starved[starved_at] = ps->starved[--ps->starved_count];
 	return true;
 }

@@ -35,6 +35,8 @@ struct port;
 struct ports;
 struct sw;
 
+enum { PORT_NONE = UINT16_MAX }; /* no port's id */
+
 enum port_state {
 	PORT_FREE,
 	PORT_JOINING,
@@ -79,6 +81,7 @@ enum {
 
 struct port_ops {
 	const char *kind;
+	unsigned batch; /* frames that send is given at most, 1..SEND_BATCH */
 
 	/*
 	 * Hand @n frames to the kernel, in order, without waiting. Returns how
@@ -115,7 +118,10 @@ struct port {
 	bool dirty;	      /* is in ports->dirty */
 	bool blocked, stalled;
 	bool lagging; /* has been blocked since its queue was last empty */
-	bool starved; /* not read, for want of buffers; in ports->starved */
+	/* Where its last unicast frame went (or PORT_NONE), and how many have
+	 * gone there in a row. */
+	uint16_t last_to;
+	uint64_t run_frames;
 	enum port_state state;
 	uint16_t id;
 	uint16_t flood_at; /* place in ports->flood, if up and not stalled */
@@ -187,7 +193,11 @@ void ports_flush(struct ports *ps, struct sw *sw, uint64_t now_ms);
 /* The kernel says that @p takes frames again. */
 void port_writable(struct ports *ps, struct port *p);
 
-/* @p has no buffer left to be read into; it waits in ports->starved. */
+/*
+ * @p has no buffer left to be read into; it waits in ports->starved. If it has
+ * sent to several ports, those that are slow give back what is beyond their
+ * share of its buffers.
+ */
 void port_starve(struct ports *ps, struct port *p);
 /* Whether enough buffers have come back; if so it is starved no longer. */
 bool port_fed(struct ports *ps, uint16_t starved_at);

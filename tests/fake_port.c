@@ -41,6 +41,7 @@ static void fake_release(struct port *p)
 
 static const struct port_ops fake_ops = {
 	.kind = "fake",
+	.batch = SEND_BATCH,
 	.send = fake_send,
 	.wait_writable = fake_wait_writable,
 	.release = fake_release,

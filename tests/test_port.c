@@ -108,8 +108,9 @@ static void one_busy_sender_is_slowed_down_and_loses_nothing(void **state)
 
 	(void)state;
 	net.fakes[1].room = 0;
-	sent = send_all_credit(0, 1);
-	fake_flush(&net);
+	unicast(0, 1, 0);
+	fake_flush(&net); /* full from here on */
+	sent = 1 + send_all_credit(0, 1);
 	assert_int_equal(sent, PORT_BUFFERS);
 	assert_int_equal(net.ports.starved_count, 1);
 	assert_int_equal(port_undelivered(&port_at(1)->counters), 0);
@@ -271,6 +272,81 @@ static void after_a_stall_the_queue_is_short_and_grows_by_what_is_taken(void **s
 	assert_int_equal(port_at(1)->queue_limit, PORT_QUEUE);
 }
 
+/* A busy sender never lets the queue run empty. */
+static void the_queue_grows_back_even_if_it_is_never_empty(void **state)
+{
+	(void)state;
+	stall(1);
+	fake_writable(&net, 1, 0);
+	for (uint32_t i = 0; i < 200; i++) {
+		send_all_credit(0, 1);
+		fake_flush(&net);
+		fake_writable(&net, 1, 5);
+	}
+	assert_int_equal(port_at(1)->queue_limit, PORT_QUEUE);
+}
+
+static void a_starved_pair_makes_nobody_else_impatient(void **state)
+{
+	(void)state;
+	net.fakes[1].room = net.fakes[3].room = 0;
+	send_all_credit(0, 1);
+	unicast(2, 3, 0);
+	fake_flush(&net);
+	tick_after(STALL_STARVED_MS);
+	assert_true(port_at(1)->stalled);
+	assert_false(port_at(3)->stalled);
+}
+
+/* Port 1 is slow, port 2 is not: what is for port 2 must get through. */
+static void a_sender_to_several_is_not_held_up_by_the_slowest(void **state)
+{
+	unsigned to_fast = 0;
+
+	(void)state;
+	net.fakes[1].room = 0;
+	for (uint32_t i = 0; i < 20 * PORT_BUFFERS; i++) {
+		unicast(0, 1, i);
+		to_fast += unicast(0, 2, i) == 0;
+		fake_flush(&net);
+		if (net.ports.starved_count)
+			port_fed(&net.ports, 0);
+	}
+	assert_in_range(to_fast, 19 * PORT_BUFFERS, 20 * PORT_BUFFERS);
+	assert_int_equal(net.fakes[2].taken, to_fast);
+	assert_in_range(port_at(1)->counters.drop[DROP_QUEUE_FULL],
+			15 * PORT_BUFFERS, 20 * PORT_BUFFERS);
+	/* What was kept is the oldest, in order. */
+	fake_writable(&net, 1, UINT32_MAX);
+	for (uint32_t i = 0; i < PORT_BUFFERS_SHARE; i++)
+		assert_int_equal(net.fakes[1].marks[i], i);
+}
+
+static void a_sender_that_goes_back_to_one_port_loses_nothing_again(void **state)
+{
+	uint64_t dropped;
+
+	(void)state;
+	net.fakes[1].room = 0;
+	unicast(0, 2, 0);
+	unicast(0, 1, 0);
+	fake_flush(&net);
+	send_all_credit(0, 1);
+	dropped = port_at(1)->counters.drop[DROP_QUEUE_FULL];
+	assert_int_equal(dropped, PORT_BUFFERS - PORT_BUFFERS_SHARE);
+	assert_true(port_fed(&net.ports, 0));
+	fake_writable(&net, 1, UINT32_MAX);
+	for (uint32_t i = 0; i < SINGLE_RUN_FRAMES; i++) {
+		unicast(0, 1, i);
+		fake_flush(&net);
+	}
+	net.fakes[1].room = 0;
+	unicast(0, 1, 0);
+	fake_flush(&net);
+	send_all_credit(0, 1);
+	assert_int_equal(port_at(1)->counters.drop[DROP_QUEUE_FULL], dropped);
+}
+
 static void dead_ports_cost_a_sender_no_credit(void **state)
 {
 	(void)state;
@@ -408,6 +484,10 @@ int main(void)
 		TEST(floods_pass_a_stalled_port_by_and_are_counted),
 		TEST(a_stalled_port_that_takes_again_gets_floods_again),
 		TEST(after_a_stall_the_queue_is_short_and_grows_by_what_is_taken),
+		TEST(the_queue_grows_back_even_if_it_is_never_empty),
+		TEST(a_starved_pair_makes_nobody_else_impatient),
+		TEST(a_sender_to_several_is_not_held_up_by_the_slowest),
+		TEST(a_sender_that_goes_back_to_one_port_loses_nothing_again),
 		TEST(dead_ports_cost_a_sender_no_credit),
 		TEST(a_refused_frame_is_counted_and_the_next_ones_go_on),
 		TEST(a_port_may_go_while_its_frames_wait_for_others),
