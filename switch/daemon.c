@@ -14,6 +14,23 @@
 
 #include "log.h"
 
+void daemon_null(int fd)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	if (null < 0 || null == fd)
+		return;
+	dup2(null, fd);
+	close(null);
+}
+
+void daemon_standard_fds(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			daemon_null(fd);
+}
+
 /* The child has said why, if it has ended. */
 static void wait_for_child(pid_t child, int fd)
 {
@@ -88,24 +105,23 @@ int daemon_pidfile(struct daemon *d, const char *path, char *why,
 
 /* A log that a script has redirected into a file goes on; a terminal, and a
  * pipe whose reader waits for its end, are let go. */
-static bool let_go(int fd, int null)
+static bool keep_file(int fd, int null)
 {
 	struct stat st;
 
 	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
-		return false;
+		return true;
 	dup2(null, fd);
-	return true;
+	return false;
 }
 
 static void go_to_background(struct daemon *d)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	bool has_stdout = keep_file(STDOUT_FILENO, null);
 
+	log_daemon(has_stdout, keep_file(STDERR_FILENO, null));
 	dup2(null, STDIN_FILENO);
-	let_go(STDOUT_FILENO, null);
-	if (let_go(STDERR_FILENO, null))
-		log_to_syslog();
 	close(null);
 	if (chdir("/"))
 		log_error("cannot change to /: %s", strerror(errno));
@@ -121,7 +137,11 @@ void daemon_ready(struct daemon *d, int ready_fd)
 		if (write(ready_fd, "1\n", 2) != 2)
 			log_error("descriptor %d (--ready-fd): %s", ready_fd,
 				  strerror(errno));
-		close(ready_fd);
+		/* Ours or a standard one, whose number must stay taken. */
+		if (ready_fd > STDERR_FILENO)
+			close(ready_fd);
+		else
+			daemon_null(ready_fd);
 	}
 	if (d->parent_fd >= 0)
 		go_to_background(d);

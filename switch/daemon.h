@@ -15,6 +15,13 @@ struct daemon {
 };
 
 /*
+ * Make @fd mean /dev/null; and those of descriptors 0 to 2 that are closed,
+ * so that nothing of ours ever gets such a number.
+ */
+void daemon_null(int fd);
+void daemon_standard_fds(void);
+
+/*
  * With @background, fork: the parent waits until the child is ready or has
  * ended, and never returns. The child, or the one process, returns 0; or
  * -errno with a line in @why.

@@ -141,7 +141,7 @@ static int bind_socket(struct listener *l, const struct sockaddr_un *addr,
 		return err;
 	}
 	if (lstat(path, &st) ||
-	    (group != (gid_t)-1 && chown(path, (uid_t)-1, group)) ||
+	    (group != (gid_t)-1 && lchown(path, (uid_t)-1, group)) ||
 	    listen(l->fd, LISTEN_BACKLOG)) {
 		err = -errno;
 		say(why, why_bytes, "%s: cannot %s: %s", path,

@@ -1,40 +1,63 @@
 #include "log.h"
 
+#include <poll.h>
 #include <stdarg.h>
-#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
-enum { BURST = 20, INTERVAL_MS = 100 };
+enum { BURST = 20, INTERVAL_MS = 100, SYSLOG = -1 };
 
 static struct {
 	const char *program;
-	bool syslog;
+	int messages, reports; /* descriptors, or SYSLOG */
 	uint64_t budget_at_ms; /* up to when the budget has been given out */
 	unsigned budget;
 	uint64_t suppressed;
-} state = { .program = "ringswitch", .budget = BURST };
+} state = {
+	.program = "ringswitch",
+	.messages = STDERR_FILENO,
+	.reports = STDOUT_FILENO,
+	.budget = BURST,
+};
 
 void log_init(const char *program)
 {
 	state.program = program;
 }
 
-void log_to_syslog(void)
+void log_daemon(bool has_stdout, bool has_stderr)
 {
-	openlog(state.program, LOG_PID, LOG_DAEMON);
-	state.syslog = true;
+	if (!has_stderr) {
+		openlog(state.program, LOG_PID, LOG_DAEMON);
+		state.messages = SYSLOG;
+	}
+	if (!has_stdout)
+		state.reports = state.messages;
 }
 
-static void write_line(int priority, const char *format, va_list args)
+/* A pipe that is writable at all takes a line of up to PIPE_BUF bytes. */
+static void write_line(int to, int priority, const char *line, int length)
+{
+	struct pollfd ready = { .fd = to, .events = POLLOUT };
+
+	if (to == SYSLOG)
+		syslog(priority, "%.*s", length, line);
+	else if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT) ||
+		 dprintf(to, "%.*s\n", length, line) < 0)
+		state.suppressed++;
+}
+
+static void write_message(int priority, const char *format, va_list args)
 {
 	char line[512];
+	int length = 0;
 
-	vsnprintf(line, sizeof(line), format, args);
-	if (state.syslog)
-		syslog(priority, "%s", line);
-	else
-		fprintf(stderr, "%s: %s\n", state.program, line);
+	if (state.messages != SYSLOG)
+		length = snprintf(line, sizeof(line), "%s: ", state.program);
+	vsnprintf(line + length, sizeof(line) - (size_t)length, format, args);
+	write_line(state.messages, priority, line, (int)strlen(line));
 }
 
 void log_info(const char *format, ...)
@@ -42,7 +65,7 @@ void log_info(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	write_line(LOG_INFO, format, args);
+	write_message(LOG_INFO, format, args);
 	va_end(args);
 }
 
@@ -51,7 +74,7 @@ void log_error(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	write_line(LOG_ERR, format, args);
+	write_message(LOG_ERR, format, args);
 	va_end(args);
 }
 
@@ -75,26 +98,24 @@ void log_guest(uint64_t now_ms, const char *format, ...)
 		return;
 	}
 	state.budget--;
-	if (state.suppressed)
-		log_info("%llu messages like the following not shown",
-			 (unsigned long long)state.suppressed);
-	state.suppressed = 0;
+	if (state.suppressed) {
+		uint64_t count = state.suppressed;
+
+		state.suppressed = 0;
+		log_info("%llu lines not shown",
+			 (unsigned long long)count);
+	}
 	va_start(args, format);
-	write_line(LOG_INFO, format, args);
+	write_message(LOG_INFO, format, args);
 	va_end(args);
 }
 
 void log_report(const char *text)
 {
-	if (!state.syslog) {
-		fputs(text, stdout);
-		fflush(stdout);
-		return;
-	}
 	while (*text) {
 		int length = (int)strcspn(text, "\n");
 
-		syslog(LOG_INFO, "%.*s", length, text);
+		write_line(state.reports, LOG_INFO, text, length);
 		text += length + (text[length] == '\n');
 	}
 }

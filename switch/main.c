@@ -29,18 +29,14 @@
 #define VERSION "unknown"
 #endif
 
-/* Two descriptors a port, and locked memory for rings and buffers. */
-static void raise_limits(void)
+static void raise_limit(__rlimit_resource_t resource)
 {
-	static const int limits[] = { RLIMIT_NOFILE, RLIMIT_MEMLOCK };
 	struct rlimit rl;
 
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		if (getrlimit(limits[i], &rl))
-			continue;
-		rl.rlim_cur = rl.rlim_max;
-		setrlimit(limits[i], &rl);
-	}
+	if (getrlimit(resource, &rl))
+		return;
+	rl.rlim_cur = rl.rlim_max;
+	setrlimit(resource, &rl);
 }
 
 /* Signals are read from a descriptor, so that none ever interrupts a wait.
@@ -56,10 +52,11 @@ static int open_signals(bool daemon)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGUSR1);
-	if (daemon)
-		signal(SIGHUP, SIG_IGN);
-	else
+	/* nohup(1) wants it ignored, and a blocked one is not. */
+	if (signal(SIGHUP, SIG_IGN) != SIG_IGN && !daemon) {
+		signal(SIGHUP, SIG_DFL);
 		sigaddset(&set, SIGHUP);
+	}
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
 	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -92,11 +89,6 @@ static int sw_init(struct sw *sw, const struct options *o, char *why,
 	if (err) {
 		snprintf(why, why_bytes, "MAC table: %s", strerror(-err));
 		return err;
-	}
-	sw->signal_fd = open_signals(o->daemon);
-	if (sw->signal_fd < 0) {
-		snprintf(why, why_bytes, "signals: %s", strerror(errno));
-		return -errno;
 	}
 	sw->watch_stdin = !o->daemon && isatty(STDIN_FILENO);
 	err = loop_init(&sw->loop, o->without, why, why_bytes);
@@ -150,7 +142,14 @@ static int run(const struct options *o, const char *program)
 
 	if (!sw || daemon_start(&daemon, o->daemon, why, sizeof(why)))
 		goto fail;
-	raise_limits();
+	/* Two descriptors a port, and locked memory for rings and buffers. */
+	raise_limit(RLIMIT_NOFILE);
+	raise_limit(RLIMIT_MEMLOCK);
+	sw->signal_fd = open_signals(o->daemon);
+	if (sw->signal_fd < 0) {
+		snprintf(why, sizeof(why), "signals: %s", strerror(errno));
+		goto fail;
+	}
 	if (daemon_pidfile(&daemon, o->pidfile, why, sizeof(why)))
 		goto fail;
 	if (sw_init(sw, o, why, sizeof(why)))
@@ -176,6 +175,7 @@ int main(int argc, char *argv[])
 	struct options o;
 	char why[512];
 
+	daemon_standard_fds();
 	log_init(program);
 	if (options_parse(argc, argv, &o, why, sizeof(why))) {
 		log_error("%s", why);

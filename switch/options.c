@@ -255,6 +255,7 @@ int options_parse(int argc, char *const argv[], struct options *o, char *why,
 	for (;;) {
 		/* '+': options end at the first other word; ':' tells a missing
 		 * argument from an unknown option. */
+		int at = optind ? optind : 1;
 		int id = getopt_long_only(argc, argv, "+:", words, &index);
 		const char *wanted;
 
@@ -264,7 +265,7 @@ int options_parse(int argc, char *const argv[], struct options *o, char *why,
 			snprintf(why, why_bytes,
 				 id == ':' ? "option '%s' needs an argument (see --help)"
 					   : "unknown option '%s' (see --help)",
-				 argv[optind - 1]);
+				 argv[at]);
 			return -EINVAL;
 		}
 		if (id == OPT_COMPAT_V0) {

@@ -15,6 +15,21 @@
 #include "sw.h"
 #include "wire_join.h"
 
+/* asm-generic/socket.h, Linux 6.16; Debian 12's headers do not have it. */
+#define SO_PASSRIGHTS_ 83
+
+/*
+ * A message may carry descriptors, and whoever receives it closes them: with
+ * the right kind that can take as long as the sender likes. Kernels before
+ * 6.16 cannot be told to refuse them.
+ */
+static void refuse_descriptors(int fd)
+{
+	const int no = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS_, &no, sizeof(no));
+}
+
 static void uml_release(struct port *p)
 {
 	if (p->fd >= 0)
@@ -22,17 +37,18 @@ static void uml_release(struct port *p)
 	close(p->control_fd);
 }
 
-/* The peer's socket has gone: ours would now take datagrams from anybody. */
+/* The peer's socket has gone, and ours would now take datagrams from anybody;
+ * or it has been connected to somebody else (EPERM) and takes none of ours. */
 static bool peer_has_gone(int err)
 {
 	return err == ECONNREFUSED || err == ENOTCONN || err == EPIPE ||
-	       err == ECONNRESET;
+	       err == ECONNRESET || err == EPERM;
 }
 
 static int send_failed(struct sw *sw, struct port *p, int err)
 {
 	if (peer_has_gone(err))
-		port_fail(&sw->ports, p, "the guest's data socket has been closed");
+		port_fail(&sw->ports, p, "the guest's data socket has been closed or connected elsewhere");
 	return err == EWOULDBLOCK ? -EAGAIN : -err;
 }
 
@@ -76,6 +92,7 @@ static void uml_on_recv(struct sw *sw, struct port *p, int res, uint32_t flags)
 
 static const struct port_ops uml_ops = {
 	.kind = "uml",
+	.batch = SEND_BATCH,
 	.send = uml_send,
 	.wait_writable = port_io_wait_writable,
 	.arm_recv = uml_arm_recv,
@@ -123,26 +140,42 @@ static bool allowed(const struct options *o, int fd, const struct ucred *peer)
 	return false;
 }
 
-static struct port *oldest_joining(const struct sw *sw)
+static bool is_joining(const struct port *p)
 {
+	return p->state == PORT_JOINING && !p->failed;
+}
+
+/* Whose connections are most, roughly: processes are told apart by a byte. */
+static uint8_t busiest_knocker(const struct ports *ps)
+{
+	uint16_t counts[256] = { 0 };
+	uint8_t most = 0;
+
+	for (uint16_t i = 0; i < ps->id_end; i++)
+		if (is_joining(ps->by_id[i]))
+			counts[(uint8_t)ps->by_id[i]->peer_pid]++;
+	for (unsigned i = 1; i < 256; i++)
+		if (counts[i] > counts[most])
+			most = (uint8_t)i;
+	return most;
+}
+
+/* The oldest connection of the process that has most: one that knocks and
+ * knocks must not push out a guest that is just about to speak. */
+static void evict_joining(struct sw *sw)
+{
+	uint8_t knocker = busiest_knocker(&sw->ports);
 	struct port *oldest = NULL;
 
 	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
 		struct port *p = sw->ports.by_id[i];
 
-		if (p->state == PORT_JOINING && !p->failed &&
+		if (is_joining(p) && (uint8_t)p->peer_pid == knocker &&
 		    (!oldest || p->since_ms < oldest->since_ms))
 			oldest = p;
 	}
-	return oldest;
-}
-
-static void evict_joining(struct sw *sw)
-{
-	struct port *p = oldest_joining(sw);
-
-	if (p)
-		port_fail(&sw->ports, p, "silent, and its place is needed");
+	if (oldest)
+		port_fail(&sw->ports, oldest, "silent, and its place is needed");
 }
 
 static void new_connection(struct sw *sw, int fd)
@@ -151,6 +184,7 @@ static void new_connection(struct sw *sw, int fd)
 	socklen_t bytes = sizeof(peer);
 	struct port *p;
 
+	refuse_descriptors(fd);
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes);
 	if (!allowed(sw->options, fd, &peer)) {
 		log_guest(sw->now_ms,
@@ -223,6 +257,7 @@ static int open_data_socket(struct port *p, const struct sockaddr_un *guest,
 	p->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (p->fd < 0)
 		return -errno;
+	refuse_descriptors(p->fd);
 	if (connect(p->fd, (const void *)guest, sizeof(*guest)))
 		return -errno;
 	if (bind(p->fd, (const void *)own, sizeof(*own)))

@@ -37,6 +37,8 @@ static void print(struct sw *sw, FILE *to)
 {
 	struct port_counters total = sw->ports.gone;
 	const struct mac_counters *m = mac_counters(sw->forward.macs);
+	/* Before the counters are read: it takes out what has aged. */
+	uint32_t entries = mac_count(sw->forward.macs, sw_now_s(sw));
 	uint32_t queued = 0;
 
 	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
@@ -55,8 +57,7 @@ static void print(struct sw *sw, FILE *to)
 	fprintf(to,
 		"mac entries=%u capacity=%u learned=%" PRIu64 " moved=%" PRIu64
 		" expired=%" PRIu64 " evicted=%" PRIu64 " refused=%" PRIu64 "\n",
-		mac_count(sw->forward.macs, sw_now_s(sw)),
-		mac_capacity(sw->forward.macs), m->learned, m->moved,
+		entries, mac_capacity(sw->forward.macs), m->learned, m->moved,
 		m->expired, m->evicted, m->refused);
 }
 

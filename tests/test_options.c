@@ -113,6 +113,7 @@ static void unknown_words_are_named(void **state)
 	(void)state;
 	refused("--bogus", "'--bogus'");
 	refused("-x", "'-x'");
+	refused("-:x", "'-:x'");
 	refused("word", "'word'");
 	refused("--tap", "'--tap'");
 	refused("-compat-v0", "-compat-v0");
