@@ -1,4 +1,11 @@
-/* The only place that asks for the time; everybody else is told `now`. */
+/*
+ * The only place that asks for the time; everybody else is told `now`.
+ *
+ * A killed switch's ring is taken down by the kernel some time after the
+ * process has gone, and until then holds its taps, its socket and its locked
+ * memory. Who starts again at once waits for that: RESTART_TRIES times
+ * clock_pause().
+ */
 #ifndef CLOCK_H
 #define CLOCK_H
 
@@ -12,6 +19,16 @@ static inline uint64_t clock_now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+enum { RESTART_TRIES = 100 };
+
+/* 20 ms. For start-up only. */
+static inline void clock_pause(void)
+{
+	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
+
+	nanosleep(&pause, NULL);
 }
 
 #endif

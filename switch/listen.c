@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +12,9 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "limits.h"
 
 __attribute__((format(printf, 3, 4))) static void
@@ -46,7 +47,6 @@ static int open_directory(const char *path)
 static int lock_directory(const char *path, int *lock, char *why,
 			  size_t why_bytes)
 {
-	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
 	int fd = open_directory(path);
 
 	*lock = -1;
@@ -58,28 +58,54 @@ static int lock_directory(const char *path, int *lock, char *why,
 		return fd;
 	}
 	for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB); tries++) {
-		if (tries == 100) {
+		if (tries == RESTART_TRIES) {
 			close(fd);
 			return 0;
 		}
-		nanosleep(&pause, NULL);
+		clock_pause();
 	}
 	*lock = fd;
 	return 0;
 }
 
+enum listening { NOBODY, SOMEBODY, A_DEAD_PROCESS };
+
+/* The peer of a connection is who called listen(): unix(7), SO_PEERCRED. */
+static bool peer_has_ended(int fd)
+{
+	struct ucred peer = { 0 };
+	socklen_t bytes = sizeof(peer);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) &&
+	       peer.pid > 0 && kill(peer.pid, 0) && errno == ESRCH;
+}
+
+static enum listening who_listens(const struct sockaddr_un *addr)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	enum listening who = SOMEBODY;
+
+	if (fd < 0)
+		return SOMEBODY;
+	if (!connect(fd, (const void *)addr, sizeof(*addr)))
+		who = peer_has_ended(fd) ? A_DEAD_PROCESS : SOMEBODY;
+	else if (errno == ECONNREFUSED)
+		who = NOBODY;
+	close(fd);
+	return who;
+}
+
 /* Whether the socket at @addr can go: somebody made it, nobody listens. */
 static bool is_stale(const struct sockaddr_un *addr)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bool stale;
+	enum listening who = who_listens(addr);
 
-	if (fd < 0)
-		return false;
-	stale = connect(fd, (const void *)addr, sizeof(*addr)) &&
-		errno == ECONNREFUSED;
-	close(fd);
-	return stale;
+	for (int tries = 0; who == A_DEAD_PROCESS && tries < RESTART_TRIES;
+	     tries++) {
+		clock_pause();
+		who = who_listens(addr);
+	}
+	return who == NOBODY;
 }
 
 /* Make room for a socket at @addr. */

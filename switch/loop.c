@@ -60,7 +60,13 @@ int loop_init(struct loop *loop, unsigned without, char *why, size_t why_bytes)
 	int err;
 
 	memset(loop, 0, sizeof(*loop));
-	err = io_uring_queue_init_params(RING_SQ_ENTRIES, &loop->ring, &params);
+	for (int tries = 0; tries < RESTART_TRIES; tries++) {
+		err = io_uring_queue_init_params(RING_SQ_ENTRIES, &loop->ring,
+						 &params);
+		if (err != -ENOMEM)
+			break;
+		clock_pause();
+	}
 	if (err) {
 		explain(err, why, why_bytes);
 		return err;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../tap/tap.h"
+#include "clock.h"
 #include "ether.h"
 #include "frame.h"
 #include "log.h"
@@ -118,7 +119,12 @@ static int open_one(struct sw *sw, const char *name, char *why, size_t why_bytes
 	if (!p)
 		return -ENOMEM;
 	p->tap_name = name;
-	p->fd = tap_open(name, &state, why, why_bytes);
+	for (int tries = 0; tries < RESTART_TRIES; tries++) {
+		p->fd = tap_open(name, &state, why, why_bytes);
+		if (p->fd != -EBUSY)
+			break;
+		clock_pause();
+	}
 	if (p->fd < 0)
 		return p->fd;
 	err = port_io_open(sw, p, TAP_BUFFER_BYTES);
