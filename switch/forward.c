@@ -20,6 +20,7 @@ static void flood(struct ports *ps, struct port *in, struct frame *f)
 	in->counters.forwarded++;
 	in->counters.flooded++;
 	ps->floods++;
+	f->flooded = true;
 	for (uint16_t i = 0; i < ps->flood_count; i++)
 		if (ps->flood[i] != in)
 			port_send(ps, ps->flood[i], f);

@@ -65,6 +65,7 @@ struct frame *pool_take(struct pool *pool, uint16_t buffer, uint32_t len)
 	f->len = len;
 	f->refs = 1;
 	f->buffer = buffer;
+	f->flooded = false;
 	pool->available--;
 	pool->warm = true;
 	return f;

@@ -29,6 +29,7 @@ struct frame {
 	uint32_t len;	/* bytes, from the destination address, without FCS */
 	uint32_t refs;
 	uint16_t buffer; /* index in the pool */
+	bool flooded;	 /* goes to more ports than asked for it */
 };
 
 struct pool {

@@ -37,12 +37,16 @@ enum {
 	SEND_BATCH = 64,
 
 	/* A port with a queue has to take STALL_FRAMES in this time: the first
-	 * while some sender is out of buffers, the second in any case. A guest
-	 * on a busy host is not scheduled for some tens of milliseconds now
-	 * and then, and must not be taken for dead. */
-	STALL_STARVED_MS = 100,
+	 * if it holds buffers of a sender that is out of them, the second in
+	 * any case. A guest on a busy host is not scheduled for some tens of
+	 * milliseconds now and then, and a UML guest has been seen to sleep
+	 * for 190 ms on a full queue: neither must be taken for dead. */
+	STALL_STARVED_MS = 250,
 	STALL_MS = 1000,
 	STALL_FRAMES = 16,
+	/* Flooded frames are given up much sooner: they are the ones by which
+	 * many dead ports hold up a sender that has nothing to do with them. */
+	STALL_FLOODED_MS = 20,
 	TICK_MS = 20,
 
 	/* A quiet port's buffers are given back to the kernel after this. */

@@ -71,6 +71,7 @@ int loop_init(struct loop *loop, unsigned without, char *why, size_t why_bytes)
 		explain(err, why, why_bytes);
 		return err;
 	}
+	loop->open = true;
 	/* Saves looking the descriptor up in every round; not vital. */
 	io_uring_register_ring_fd(&loop->ring);
 	loop->multishot_read = !(without & WITHOUT_MULTISHOT_READ) &&
@@ -80,7 +81,9 @@ int loop_init(struct loop *loop, unsigned without, char *why, size_t why_bytes)
 
 void loop_fini(struct loop *loop)
 {
-	io_uring_queue_exit(&loop->ring);
+	if (loop->open)
+		io_uring_queue_exit(&loop->ring);
+	loop->open = false;
 }
 
 static struct io_uring_sqe *next_sqe(struct loop *loop)
@@ -406,7 +409,7 @@ static void one_round(struct sw *sw)
 	arm_timers(sw);
 }
 
-static void close_all(struct sw *sw)
+void loop_close_ports(struct sw *sw)
 {
 	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
 		struct port *p = sw->ports.by_id[i];
@@ -437,5 +440,4 @@ void loop_run(struct sw *sw)
 	while (!sw->stopping)
 		one_round(sw);
 	stats_report(sw);
-	close_all(sw);
 }

@@ -44,6 +44,7 @@ union loop_ref {
 
 struct loop {
 	struct io_uring ring;
+	bool open;
 	bool multishot_read; /* on tap devices */
 	bool tick_armed, trim_armed;
 	struct __kernel_timespec tick, trim;
@@ -56,8 +57,11 @@ struct loop {
 int loop_init(struct loop *loop, unsigned without, char *why, size_t why_bytes);
 void loop_fini(struct loop *loop);
 
-/* Run until sw->stopping, then close every port. */
+/* Run until sw->stopping. */
 void loop_run(struct sw *sw);
+
+/* Close every port, and wait for what the kernel still owes them. */
+void loop_close_ports(struct sw *sw);
 
 /*
  * A submission for @p, still to be filled by an io_uring_prep function and

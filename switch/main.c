@@ -79,8 +79,6 @@ static int sw_init(struct sw *sw, const struct options *o, char *why,
 	int err;
 
 	sw->options = o;
-	sw->listener.fd = -1;
-	sw->link_watch_fd = -1;
 	sw->now_ms = sw->start_ms = clock_now_ms();
 	ports_init(&sw->ports);
 	sw->forward.ports = &sw->ports;
@@ -101,13 +99,16 @@ static int sw_init(struct sw *sw, const struct options *o, char *why,
 			   why_bytes);
 }
 
+/* Accepts a half-built one. */
 static void sw_fini(struct sw *sw)
 {
 	listen_close(&sw->listener);
+	loop_close_ports(sw);
 	loop_fini(&sw->loop);
 	if (sw->link_watch_fd >= 0)
 		close(sw->link_watch_fd);
-	close(sw->signal_fd);
+	if (sw->signal_fd >= 0)
+		close(sw->signal_fd);
 	ports_fini(&sw->ports);
 	mac_free(sw->forward.macs);
 }
@@ -134,39 +135,49 @@ static void announce(const struct sw *sw, const char *program)
 	fflush(stdout);
 }
 
-static int run(const struct options *o, const char *program)
+/* Everything between going to the background and being ready. */
+static int start(struct sw *sw, struct daemon *daemon, const struct options *o,
+		 char *why, size_t why_bytes)
 {
-	struct sw *sw = calloc(1, sizeof(*sw));
-	struct daemon daemon;
-	char why[512] = "out of memory";
+	int err;
 
-	if (!sw || daemon_start(&daemon, o->daemon, why, sizeof(why)))
-		goto fail;
 	/* Two descriptors a port, and locked memory for rings and buffers. */
 	raise_limit(RLIMIT_NOFILE);
 	raise_limit(RLIMIT_MEMLOCK);
 	sw->signal_fd = open_signals(o->daemon);
 	if (sw->signal_fd < 0) {
-		snprintf(why, sizeof(why), "signals: %s", strerror(errno));
-		goto fail;
+		snprintf(why, why_bytes, "signals: %s", strerror(errno));
+		return -errno;
 	}
-	if (daemon_pidfile(&daemon, o->pidfile, why, sizeof(why)))
-		goto fail;
-	if (sw_init(sw, o, why, sizeof(why)))
-		goto fail_pidfile;
-	announce(sw, program);
-	daemon_ready(&daemon, o->ready_fd);
-	loop_run(sw);
+	err = daemon_pidfile(daemon, o->pidfile, why, why_bytes);
+	return err ? err : sw_init(sw, o, why, why_bytes);
+}
+
+static int run(const struct options *o, const char *program)
+{
+	struct sw *sw = calloc(1, sizeof(*sw));
+	struct daemon daemon;
+	char why[512] = "out of memory";
+	int err = -ENOMEM;
+
+	if (!sw || daemon_start(&daemon, o->daemon, why, sizeof(why))) {
+		log_error("%s", why);
+		free(sw);
+		return 1;
+	}
+	sw->listener.fd = sw->link_watch_fd = sw->signal_fd = -1;
+	err = start(sw, &daemon, o, why, sizeof(why));
+	if (err) {
+		log_error("%s", why);
+	} else {
+		announce(sw, program);
+		daemon_ready(&daemon, o->ready_fd);
+		loop_run(sw);
+	}
 	sw_fini(sw);
 	free(sw);
 	daemon_end(&daemon);
-	return 0;
-
-fail_pidfile:
-	daemon_end(&daemon);
-fail:
-	log_error("%s", why);
-	return 1;
+	return err ? 1 : 0;
 }
 
 int main(int argc, char *argv[])

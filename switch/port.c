@@ -271,6 +271,8 @@ void port_writable(struct ports *ps, struct port *p)
 	if (p->state != PORT_UP)
 		return;
 	unblock(ps, p);
+	if (!p->queue_count)
+		p->lagging = false;
 	if (p->stalled) {
 		uint64_t missed = floods_by_others(ps, p) - p->flood_mark;
 
@@ -305,12 +307,54 @@ static bool starves_somebody(const struct port *p)
 	return false;
 }
 
-static bool stood_still_too_long(const struct port *p, uint64_t now_ms)
+/*
+ * Drop from the queue of @p what @goes says, as if it had been full. Its @seen
+ * is how many frames of their pool were met before.
+ */
+static void queue_remove(struct port *p,
+			 bool (*goes)(const struct frame *f,
+				      const struct pool *pool, unsigned seen),
+			 const struct pool *pool)
+{
+	uint32_t count = p->queue_count, kept = 0;
+	unsigned seen = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct frame *f = p->queue[(p->queue_head + i) % PORT_QUEUE];
+
+		if (goes(f, pool, seen)) {
+			p->counters.drop[DROP_QUEUE_FULL]++;
+			frame_unref(f);
+			continue;
+		}
+		seen += f->pool == pool;
+		p->queue[(p->queue_head + kept++) % PORT_QUEUE] = f;
+	}
+	p->queue_count = kept;
+}
+
+static bool flooded_and_missed(const struct frame *f, const struct pool *pool,
+			       unsigned seen)
+{
+	(void)pool, (void)seen;
+	return f->flooded && f->pool->starved;
+}
+
+static bool beyond_share(const struct frame *f, const struct pool *pool,
+			 unsigned seen)
+{
+	return f->pool == pool && seen >= PORT_BUFFERS_SHARE;
+}
+
+static void judge_blocked(struct ports *ps, struct port *p, uint64_t now_ms)
 {
 	uint64_t for_ms = now_ms - p->since_ms;
 
-	return for_ms >= STALL_MS ||
-	       (for_ms >= STALL_STARVED_MS && starves_somebody(p));
+	if (for_ms >= STALL_MS ||
+	    (for_ms >= STALL_STARVED_MS && starves_somebody(p)))
+		stall(ps, p);
+	else if (for_ms >= STALL_FLOODED_MS && ps->starved_count)
+		queue_remove(p, flooded_and_missed, NULL);
 }
 
 void ports_stall_blocked(struct ports *ps, uint64_t now_ms)
@@ -318,29 +362,9 @@ void ports_stall_blocked(struct ports *ps, uint64_t now_ms)
 	for (uint16_t i = 0; i < ps->id_end && ps->blocked_count; i++) {
 		struct port *p = ps->by_id[i];
 
-		if (p->state == PORT_UP && p->blocked && !p->stalled &&
-		    stood_still_too_long(p, now_ms))
-			stall(ps, p);
+		if (p->state == PORT_UP && p->blocked && !p->stalled)
+			judge_blocked(ps, p, now_ms);
 	}
-}
-
-/* Drop what is in the queue of @p from @pool beyond the first @keep frames. */
-static void queue_trim(struct port *p, const struct pool *pool, unsigned keep)
-{
-	uint32_t count = p->queue_count, kept = 0;
-	unsigned of_pool = 0;
-
-	for (uint32_t i = 0; i < count; i++) {
-		struct frame *f = p->queue[(p->queue_head + i) % PORT_QUEUE];
-
-		if (f->pool == pool && of_pool++ >= keep) {
-			p->counters.drop[DROP_QUEUE_FULL]++;
-			frame_unref(f);
-			continue;
-		}
-		p->queue[(p->queue_head + kept++) % PORT_QUEUE] = f;
-	}
-	p->queue_count = kept;
 }
 
 /*
@@ -354,7 +378,7 @@ static void recall_buffers(struct ports *ps, struct port *sender)
 		struct port *p = ps->by_id[i];
 
 		if (p->state == PORT_UP && p->blocked && !p->stalled)
-			queue_trim(p, sender->pool, PORT_BUFFERS_SHARE);
+			queue_remove(p, beyond_share, sender->pool);
 	}
 }
 

@@ -202,7 +202,7 @@ void port_starve(struct ports *ps, struct port *p);
 /* Whether enough buffers have come back; if so it is starved no longer. */
 bool port_fed(struct ports *ps, uint16_t starved_at);
 
-/* Stall the ports that have been blocked for too long. */
+/* Take buffers back from the ports that have been blocked for too long. */
 void ports_stall_blocked(struct ports *ps, uint64_t now_ms);
 
 /* To be closed at the end of the round, for @why (a literal); the first reason

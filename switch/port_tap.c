@@ -143,7 +143,6 @@ static int open_one(struct sw *sw, const char *name, char *why, size_t why_bytes
 
 int tap_ports_open(struct sw *sw, char *why, size_t why_bytes)
 {
-	sw->link_watch_fd = -1;
 	for (unsigned i = 0; i < sw->options->tap_count; i++) {
 		int err = open_one(sw, sw->options->taps[i], why, why_bytes);
 

@@ -347,6 +347,24 @@ static void a_sender_that_goes_back_to_one_port_loses_nothing_again(void **state
 	assert_int_equal(port_at(1)->counters.drop[DROP_QUEUE_FULL], dropped);
 }
 
+/* What was for it alone waits longer than what was for everybody. */
+static void a_port_that_sleeps_for_a_moment_misses_floods_only(void **state)
+{
+	(void)state;
+	net.fakes[1].room = 0;
+	unicast(0, 1, 1);
+	for (uint32_t i = 0; i < PORT_BUFFERS / 2; i++)
+		fake_receive(&net, 0, BROADCAST, station(0), 60, 2);
+	send_all_credit(0, 1);
+	fake_flush(&net);
+	tick_after(STALL_FLOODED_MS);
+	assert_int_equal(port_at(1)->queue_count, PORT_BUFFERS / 2);
+	tick_after(STALL_STARVED_MS - STALL_FLOODED_MS - 1);
+	fake_writable(&net, 1, UINT32_MAX);
+	assert_int_equal(net.fakes[1].taken, PORT_BUFFERS / 2);
+	assert_int_equal(port_at(1)->counters.stalls, 0);
+}
+
 static void dead_ports_cost_a_sender_no_credit(void **state)
 {
 	(void)state;
@@ -356,13 +374,18 @@ static void dead_ports_cost_a_sender_no_credit(void **state)
 	}
 	while (!fake_receive(&net, 0, BROADCAST, station(0), 60, 0))
 		fake_flush(&net);
+	tick_after(STALL_FLOODED_MS);
+	assert_int_equal(port_at(0)->pool->available, PORT_BUFFERS);
+	assert_true(port_fed(&net.ports, 0));
+	while (!fake_receive(&net, 0, BROADCAST, station(0), 60, 0))
+		fake_flush(&net);
 	tick_after(STALL_STARVED_MS);
 	for (uint32_t i = 0; i < 10 * PORT_BUFFERS; i++) {
 		assert_int_equal(fake_receive(&net, 0, BROADCAST, station(0),
 					      60, i), 0);
 		fake_flush(&net);
 	}
-	assert_int_equal(net.fakes[2].taken, 11 * PORT_BUFFERS);
+	assert_int_equal(net.fakes[2].taken, 12 * PORT_BUFFERS);
 }
 
 static void a_refused_frame_is_counted_and_the_next_ones_go_on(void **state)
@@ -488,6 +511,7 @@ int main(void)
 		TEST(a_starved_pair_makes_nobody_else_impatient),
 		TEST(a_sender_to_several_is_not_held_up_by_the_slowest),
 		TEST(a_sender_that_goes_back_to_one_port_loses_nothing_again),
+		TEST(a_port_that_sleeps_for_a_moment_misses_floods_only),
 		TEST(dead_ports_cost_a_sender_no_credit),
 		TEST(a_refused_frame_is_counted_and_the_next_ones_go_on),
 		TEST(a_port_may_go_while_its_frames_wait_for_others),
