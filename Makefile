@@ -34,18 +34,22 @@ UNIT_BINS := $(UNITS:%=$(BUILD)/tests/test_%)
 all: $(BUILD)/ringswitch $(BUILD)/ringbench
 
 $(BUILD)/ringswitch: $(SWITCH_O)
-	$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@ -luring -lbsd
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@ -luring -lbsd
 
 $(BUILD)/ringbench: $(BENCH_O)
-	$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@ -lpthread
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@ -lpthread
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(OURS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	@echo "  CC $@"
+	@$(CC) $(OURS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 define unit
 $(BUILD)/tests/test_$(1): $(BUILD)/tests/test_$(1).o $(NEEDS_$(1):%=$(BUILD)/%.o)
-	$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(LINK) $$^ -o $$@ -lcmocka -luring
+	@echo "  LD $$@"
+	@$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(LINK) $$^ -o $$@ -lcmocka -luring
 endef
 $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
 
@@ -96,19 +100,25 @@ demo: deps-demo
 	@$(MAKE) --no-print-directory $(BUILD)/ringswitch
 	@switch/demo.sh
 
-# An unshared network: nothing that a test does reaches the machine's own.
-NETNS = unshare $$([ "$$(id -u)" = 0 ] || echo -r) --net --mount
+# Namespaces of our own: nothing that a test does reaches the machine's
+# network, and nothing that it starts outlives it.
+OWN = unshare $$([ "$$(id -u)" = 0 ] || echo --map-root-user) \
+      --net --pid --fork --kill-child --mount-proc
+WITH_PEERS = env PATH="$(abspath $(PEERS))/usr/bin:$$PATH" /usr/bin/python3
 
+# All tests: unit and system, with each of the four builds.
 check: deps-check
 	@$(MAKE) --no-print-directory peers check-builds
-	@$(NETNS) -- env PATH="$(abspath $(PEERS))/usr/bin:$$PATH" \
-	    /usr/bin/python3 -m pytest -p no:cacheprovider tests
+	@$(OWN) -- $(WITH_PEERS) -m pytest -q -rs -p no:cacheprovider $(BUILDS:%=--build=%) \
+	    $(PYTEST_ARGS) tests/system_*.py
 
 # The four builds that are tested: two compilers, plain and with the address
 # and undefined-behaviour sanitizers. Warnings are errors here only: a newer
 # compiler's new warning must not keep anybody from building.
 STRICT = $(MAKE) --no-print-directory WERROR=-Werror
 SANITIZED = SANITIZE=1 CFLAGS='-O1 -g -fno-omit-frame-pointer'
+
+BUILDS = build build/clang build/gcc-asan build/clang-asan
 
 check-builds:
 	@$(STRICT) BUILD=build all units
@@ -118,8 +128,7 @@ check-builds:
 
 bench: deps-bench
 	@$(MAKE) --no-print-directory peers all
-	@$(NETNS) -- env PATH="$(abspath $(PEERS))/usr/bin:$$PATH" \
-	    /usr/bin/python3 bench/compare.py --json build/bench.json
+	@$(OWN) -- $(WITH_PEERS) bench/compare.py --json build/bench.json $(BENCH_ARGS)
 
 install: all
 	install -D -m 755 $(BUILD)/ringswitch $(DESTDIR)$(PREFIX)/sbin/ringswitch

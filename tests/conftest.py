@@ -1,0 +1,146 @@
+"""What all system tests share: where they may run, and the guests' initrd.
+
+Run them in namespaces of their own, so that the machine's network is not
+touched and no process outlives the run:
+
+    unshare --net --pid --fork --kill-child --mount-proc \\
+        /usr/bin/python3 -m pytest tests/system_*.py
+
+As an ordinary user with --map-root-user in addition.
+"""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import tempfile
+
+import pytest
+
+import lab
+
+TEST_LIMIT_S = 90
+
+TOOLS = {"linux.uml": "user-mode-linux", "uml_switch": "uml-utilities",
+         "busybox": "busybox-static", "iperf3": "iperf3", "ip": "iproute2",
+         "cpio": "cpio", "setpriv": "util-linux"}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--build", action="append", default=[],
+                     help="run everything with this build (a directory with "
+                     "ringswitch in it; may be repeated; default: build)")
+
+
+def pytest_generate_tests(metafunc):
+    if "build" in metafunc.fixturenames:
+        builds = metafunc.config.option.build or [str(lab.ROOT / "build")]
+        metafunc.parametrize("build", builds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def build(request):
+    """The build under test. Everything is run with one, then with the next."""
+    path = pathlib.Path(request.param).resolve()
+    if "RINGSWITCH" not in os.environ:
+        os.environ["RINGSWITCH"] = str(path / "ringswitch")
+        request.addfinalizer(lambda: os.environ.pop("RINGSWITCH"))
+    return path
+
+
+def pytest_sessionstart(session):
+    if session.config.option.collectonly:
+        return
+    refuse_machines_own_network()
+    refuse_missing_tools()
+    quiet_network()
+
+
+def refuse_machines_own_network():
+    used = [name for name in lab.links()
+            if lab.link_flags(name) & lab.IFF_UP
+            and not lab.link_flags(name) & lab.IFF_LOOPBACK]
+    if used:
+        pytest.exit(f"refusing to run where {', '.join(used)} is in use: the "
+                    "system tests need a network namespace of their own "
+                    "(unshare --net, see tests/conftest.py)", returncode=2)
+
+
+def refuse_missing_tools():
+    missing = [package for tool, package in TOOLS.items()
+               if not shutil.which(tool)]
+    if missing:
+        pytest.exit(f"missing: apt-get install {' '.join(missing)}",
+                    returncode=2)
+    if not os.access(lab.ringswitch(), os.X_OK):
+        pytest.exit(f"{lab.ringswitch()} is not there: build it first, or "
+                    "name another with RINGSWITCH=", returncode=2)
+
+
+def quiet_network():
+    """Loopback up, and no IPv6 chatter of our own on the taps."""
+    lab.sh("ip", "link", "set", "lo", "up")
+    for which in "all", "default":
+        pathlib.Path(f"/proc/sys/net/ipv6/conf/{which}/disable_ipv6"
+                     ).write_text("1")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    """A test that hangs is a test that fails, and the others still run."""
+    def give_up(*_):
+        pytest.fail(f"not finished after {TEST_LIMIT_S} s", pytrace=True)
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(TEST_LIMIT_S)
+    yield
+    signal.alarm(0)
+
+
+@pytest.fixture(scope="session")
+def initrd(tmp_path_factory):
+    return lab.build_initrd(tmp_path_factory.mktemp("initrd") / "initrd")
+
+
+@pytest.fixture
+def switch(tmp_path):
+    """A switch with default options, on tmp_path/ctl."""
+    with lab.Switch(workdir=tmp_path) as running:
+        yield running
+        # What a test did to the switch must not be what ended it.
+        assert running.process.poll() is None, running.said()
+
+
+@pytest.fixture
+def cleanup():
+    """Close what a test opens along the way, in reverse order."""
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def tap_device():
+    """Skip where taps cannot be had, with the reason."""
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR))
+    except OSError as error:
+        pytest.skip(f"no taps here: /dev/net/tun: {error.strerror}")
+
+
+@pytest.fixture
+def other_user():
+    """Skip where we cannot become another user, with the reason."""
+    # One line of three numbers: a user namespace with one user in it.
+    uids = pathlib.Path("/proc/self/uid_map").read_text().split()
+    if os.geteuid() != 0 or uids[2] == "1":
+        pytest.skip("needs another user to run as: not root")
+
+
+@pytest.fixture
+def public_dir():
+    """A directory other users can work in; pytest's own is private."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="ringswitch-"))
+    path.chmod(0o777)
+    yield path
+    shutil.rmtree(path)
