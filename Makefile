@@ -46,6 +46,13 @@ $(BUILD)/%.o: %.c Makefile
 	@echo "  CC $@"
 	@$(CC) $(OURS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
+# What --version says follows the tree.
+$(BUILD)/switch/main.o: $(BUILD)/version
+$(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+FORCE:
+
 define unit
 $(BUILD)/tests/test_$(1): $(BUILD)/tests/test_$(1).o $(NEEDS_$(1):%=$(BUILD)/%.o)
 	@echo "  LD $$@"

@@ -17,8 +17,9 @@ enum {
 	 * slowed down by its receiver and loses nothing. */
 	PORT_BUFFERS = 128,
 	/* Reading goes on when this many buffers have come back: re-arming a
-	 * receive for every single one would cost a submission a frame. */
-	PORT_BUFFERS_REARM = PORT_BUFFERS / 4,
+	 * receive for every single one would cost a submission a frame, and
+	 * many at once let the receiver's queue run dry meanwhile. */
+	PORT_BUFFERS_REARM = PORT_BUFFERS / 8,
 
 	/* What one slow receiver may keep of a sender's buffers if the sender
 	 * has others to send to and runs out. */
