@@ -91,13 +91,15 @@ deps-%:
 # The peers. uml-utilities starts a switch of its own when it is installed, so
 # its program is unpacked beside ours instead.
 PEERS := $(BUILD)/peers
+PEER_PACKAGES := uml-utilities vde-switch
 
 peers: $(PEERS)/.done
 
 $(PEERS)/.done:
 	@mkdir -p $(PEERS)/deb
 	@echo "make: fetching the peers to compare with (not installed): uml-utilities, vde2"
-	cd $(PEERS)/deb && apt-get -qq download uml-utilities vde-switch
+	cd $(PEERS)/deb && { apt-get -qq download $(PEER_PACKAGES) || \
+	    { apt-get -qq update && apt-get -qq download $(PEER_PACKAGES); }; }
 	for deb in $(PEERS)/deb/*.deb; do dpkg-deb -x $$deb $(PEERS); done
 	@touch $@
 

@@ -14,6 +14,14 @@
 
 enum { FAKE_PORTS = 16, FAKE_TAKEN_MAX = 4096 };
 
+#define BROADCAST UINT64_C(0xffffffffffff)
+
+/* The address of the station behind port @at: first byte 02. */
+static inline uint64_t station(unsigned at)
+{
+	return 0x02 | (uint64_t)(at + 1) << 40;
+}
+
 struct fake {
 	struct port *port;
 	unsigned room;	/* frames it takes before it is full */

@@ -6,6 +6,7 @@
 """
 
 import array
+import contextlib
 import os
 import shlex
 import signal
@@ -26,6 +27,17 @@ def assert_pair_served(path):
         frame = lab.frame(lab.BROADCAST, A, size=60)
         a.send(frame)
         b.recv_until(frame)
+
+
+@contextlib.contextmanager
+def started_by_shell(tmp_path, line):
+    """start_by_shell() for one in the foreground, which must end well."""
+    process, ctl = start_by_shell(tmp_path, line)
+    try:
+        yield process, ctl
+    finally:
+        process.terminate()
+        assert process.wait(lab.STEP_S) == 0
 
 
 def start_by_shell(tmp_path, line):
@@ -61,30 +73,22 @@ def test_closed_standard_descriptors_are_never_given_to_anything(tmp_path,
 
 
 def test_a_ready_line_on_standard_output_gives_it_to_no_guest(tmp_path):
-    process, ctl = start_by_shell(
-        tmp_path, "exec $RS --ready-fd 1 >said 2>log")
-    try:
+    line = "exec $RS --ready-fd 1 >said 2>log"
+    with started_by_shell(tmp_path, line) as (process, ctl):
         with lab.Client(ctl) as a:
             process.send_signal(signal.SIGUSR1)
             a.control.settimeout(0.3)
             with pytest.raises(socket.timeout):
                 a.control.recv(4096)
         assert (tmp_path / "said").read_text().endswith("\n1\n")
-    finally:
-        process.terminate()
-        assert process.wait(lab.STEP_S) == 0
 
 
 def test_nohup_keeps_it_alive(tmp_path):
-    process, ctl = start_by_shell(
-        tmp_path, "trap '' HUP; exec $RS >said 2>log")
-    try:
+    line = "trap '' HUP; exec $RS >said 2>log"
+    with started_by_shell(tmp_path, line) as (process, ctl):
         process.send_signal(signal.SIGHUP)
         assert_pair_served(ctl)
         assert process.poll() is None
-    finally:
-        process.terminate()
-        assert process.wait(lab.STEP_S) == 0
 
 
 def test_a_daemons_counters_go_to_the_log_that_it_kept(tmp_path):

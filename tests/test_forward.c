@@ -6,7 +6,6 @@
 #include "../switch/ether.h"
 #include "fake_port.h"
 
-#define BROADCAST UINT64_C(0xffffffffffff)
 /* As ether.h has them, the first byte lowest: 01:00:5e:00:00:01 and so on. */
 #define MULTICAST UINT64_C(0x0100005e0001)
 #define STP	  UINT64_C(0x000000c28001)
@@ -15,12 +14,6 @@
 #define LLDP	  UINT64_C(0x0e0000c28001)
 
 static struct fake_net net;
-
-/* The address of the station behind port @at: first byte 02. */
-static uint64_t station(unsigned at)
-{
-	return 0x02 | (uint64_t)(at + 1) << 40;
-}
 
 static int set_up(void **state)
 {

@@ -5,14 +5,7 @@
 #include "../switch/ether.h"
 #include "fake_port.h"
 
-#define BROADCAST UINT64_C(0xffffffffffff)
-
 static struct fake_net net;
-
-static uint64_t station(unsigned at)
-{
-	return 0x02 | (uint64_t)(at + 1) << 40;
-}
 
 static int set_up(void **state)
 {
