@@ -153,13 +153,15 @@ def start_in_empty_tmp(program, *options):
     switch = subprocess.Popen([*EMPTY_TMP, program, *options],
                               stdin=subprocess.DEVNULL,
                               stdout=subprocess.DEVNULL)
-    # Not to be taken in by a socket in the real /tmp: it is there before the
-    # mount namespace is.
-    mine = os.readlink("/proc/self/ns/mnt")
-    lab.wait_until(lambda: os.readlink(f"/proc/{switch.pid}/ns/mnt") != mine
+    lab.wait_until(lambda: has_own_tmp(switch.pid)
                    and lab.can_connect(seen_from_outside(switch.pid)),
                    "the switch to listen on the default socket")
     return switch
+
+
+def has_own_tmp(pid):
+    """Not to be taken in by somebody else's socket in the real /tmp."""
+    return os.stat(f"/proc/{pid}/root/tmp").st_dev != os.stat("/tmp").st_dev
 
 
 @of_all
@@ -185,6 +187,10 @@ def test_a_socket_left_behind_is_replaced(program, tmp_path):
     with lab.Switch(program=program, workdir=tmp_path) as first:
         first.kill()
         assert os.path.exists(first.socket)
+        # The kernel takes its ring down a little later; until then one would
+        # connect to nobody, and take that for the second switch's readiness.
+        lab.wait_until(lambda: not lab.can_connect(first.socket),
+                       "the first to be gone")
     with lab.Switch(program=program, workdir=tmp_path) as switch:
         assert_serves(switch.socket)
 
