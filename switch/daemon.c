@@ -77,6 +77,27 @@ static void absolute(const char *path, char *to, size_t bytes)
 		snprintf(to, bytes, "%s/%s", cwd, path);
 }
 
+/* Whether @path is a pid file, or can become one: anything else that somebody
+ * names here by mistake is not ours to overwrite and remove. */
+static bool may_be_pidfile(const char *path)
+{
+	char text[64];
+	struct stat st;
+	size_t length;
+	FILE *file;
+
+	if (lstat(path, &st))
+		return true; /* nothing there, or it cannot be opened either */
+	file = S_ISREG(st.st_mode) ? fopen(path, "re") : NULL;
+	if (!file)
+		return false;
+	length = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[length] = '\0';
+	return strspn(text, "0123456789\n") == length &&
+	       length < sizeof(text) - 1;
+}
+
 int daemon_pidfile(struct daemon *d, const char *path, char *why,
 		   size_t why_bytes)
 {
@@ -87,6 +108,12 @@ int daemon_pidfile(struct daemon *d, const char *path, char *why,
 	if (!path)
 		return 0;
 	absolute(path, full, sizeof(full));
+	if (!may_be_pidfile(full)) {
+		snprintf(why, why_bytes,
+			 "pid file %s: exists and is something else: remove it or choose another path",
+			 full);
+		return -EEXIST;
+	}
 	d->pidfile = pidfile_open(full, 0644, &other);
 	if (!d->pidfile && errno == EEXIST) {
 		snprintf(why, why_bytes,

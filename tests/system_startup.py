@@ -165,6 +165,22 @@ def test_a_pid_file_left_behind_is_taken_over(tmp_path):
         assert int(pidfile.read_text()) == switch.pid
 
 
+@pytest.mark.parametrize("text", ["precious\n", "12 monkeys", "1" * 100])
+def test_a_file_that_is_no_pid_file_is_left_alone(tmp_path, text):
+    (tmp_path / "file").write_text(text)
+    code, said = run("--unix", tmp_path / "ctl",
+                     "--pidfile", tmp_path / "file")
+    assert code == 1 and one_line(said) and "something else" in said
+    assert (tmp_path / "file").read_text() == text
+
+
+def test_a_pid_file_left_behind_is_used_again(tmp_path):
+    (tmp_path / "pid").write_text("4711")
+    with lab.Switch("--pidfile", str(tmp_path / "pid"),
+                    workdir=tmp_path) as switch:
+        assert int((tmp_path / "pid").read_text()) == switch.pid
+
+
 def test_a_pid_file_that_cannot_be_written_is_refused(tmp_path):
     code, said = run("--unix", tmp_path / "ctl",
                      "--pidfile", tmp_path / "none" / "pid")
