@@ -21,6 +21,11 @@ ringswitch=${RINGSWITCH:-$root/build/ringswitch}
 if [ "${1:-}" != --inside ]; then
 	map_root=
 	[ "$(id -u)" -eq 0 ] || map_root=--map-root-user
+	if ! unshare $map_root --net true 2>/dev/null; then
+		echo "demo.sh: this user may not make a network namespace: run it" \
+			"as root, or see sysctl user.max_user_namespaces" >&2
+		exit 1
+	fi
 	# unshare is deaf to signals, so they are sent to all of its session.
 	setsid unshare $map_root --net --pid --fork --kill-child --mount-proc \
 		"$here/demo.sh" --inside &

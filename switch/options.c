@@ -104,7 +104,7 @@ static const char *take_tap(struct options *o, const char *name)
 		return "at most 64 taps";
 	for (unsigned i = 0; i < o->tap_count; i++)
 		if (!strcmp(o->taps[i], name))
-			return "each device once";
+			return "named once only";
 	o->taps[o->tap_count++] = name;
 	return NULL;
 }

@@ -144,6 +144,7 @@ struct port {
 	uint32_t request_bytes;
 	uint8_t request[256];
 	uint32_t peer_pid, peer_uid;
+	bool link_down;
 	const char *tap_name; /* as it was asked for, where p->name follows */
 };
 

@@ -106,6 +106,7 @@ static void learn_about_device(struct port *p, const struct tap_state *now)
 	if (strcmp(p->name, now->name))
 		log_info("tap %s: is called %s now", p->name, now->name);
 	snprintf(p->name, sizeof(p->name), "%s", now->name);
+	p->link_down = !now->up;
 	p->frame_max = now->mtu + ETHER_HEADER_BYTES;
 	p->tags_extra = true;
 }

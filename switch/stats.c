@@ -12,6 +12,8 @@ static const char *state_of(const struct port *p)
 {
 	if (p->fd < 0)
 		return "detached";
+	if (p->link_down)
+		return "down";
 	return p->stalled ? "stalled" : p->blocked ? "blocked" : "up";
 }
 

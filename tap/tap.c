@@ -40,7 +40,10 @@ static int complain_attach(int err, const char *name, char *why,
 {
 	char remedy[128] = "see ip link show";
 
-	if (err == EPERM)
+	if (err == EPERM && if_nametoindex(name))
+		snprintf(remedy, sizeof(remedy),
+			 "it belongs to another user or group: choose another name");
+	else if (err == EPERM)
 		snprintf(remedy, sizeof(remedy),
 			 "make one that is yours: sudo ip tuntap add %s mode tap user $USER",
 			 name);
