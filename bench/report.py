@@ -47,6 +47,7 @@ METRICS = [
     Metric("memory", "switch_rss_kib", "resident, 1000 idle ports, MiB",
            1 / 1024, 1),
     Metric("tcp", "bits_per_s", "TCP between UML guests, Gbit/s", 1e-9, 2),
+    Metric("tcp", "retransmits_per_mb", "segments sent again per MB", 1, 1),
 ]
 
 
