@@ -81,7 +81,7 @@ deps-%:
 	[ -n "$$missing" ] || exit 0; \
 	if [ "$$(id -u)" != 0 ]; then \
 	    echo "make: not installed: $$missing"; \
-	    echo "make: please run: sudo apt-get install --no-install-recommends $$missing"; \
+	    echo "make: please run: sudo apt-get update && sudo apt-get install --no-install-recommends $$missing"; \
 	    exit 1; \
 	fi; \
 	echo "make: installing from Debian's packages: $$missing"; \
@@ -145,13 +145,17 @@ install: all
 # For scripts that call uml_switch; not part of install, since Debian's
 # uml-utilities has a file of that name.
 install-compat: install
-	ln -s ringswitch $(DESTDIR)$(PREFIX)/sbin/uml_switch
+	@at=$(DESTDIR)$(PREFIX)/sbin/uml_switch; \
+	[ "$$(readlink $$at)" = ringswitch ] || \
+	if [ -e $$at ]; then echo "make: $$at is somebody else's: left as it is"; exit 1; \
+	else ln -s ringswitch $$at; fi
 
 clean:
 	rm -rf build
 
 help:
 	@echo 'make            build build/ringswitch and build/ringbench'
+	@echo 'make deps-build install what building needs (as a user: say what)'
 	@echo 'make demo       two UML guests and the host on one network, in one command'
 	@echo 'make check      all tests'
 	@echo 'make bench      measure, side by side with uml_switch and vde_switch'
