@@ -104,6 +104,8 @@ void log_guest(uint64_t now_ms, const char *format, ...)
 		state.suppressed = 0;
 		log_info("%llu lines not shown",
 			 (unsigned long long)count);
+		if (state.suppressed) /* nor was this one */
+			state.suppressed = count;
 	}
 	va_start(args, format);
 	write_message(LOG_INFO, format, args);

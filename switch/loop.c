@@ -18,9 +18,8 @@
 
 static_assert(sizeof(union loop_ref) == sizeof(uint64_t), "it is user_data");
 
-/* liburing 2.3 (Debian 12) knows neither. Values: linux/io_uring.h, 6.12. */
+/* liburing 2.3 (Debian 12) does not know it. Value: linux/io_uring.h, 6.12. */
 #define FEAT_MIN_TIMEOUT (1u << 15)
-#define OP_READ_MULTISHOT 49
 
 static void explain(int err, char *why, size_t why_bytes)
 {
@@ -42,7 +41,7 @@ static void explain(int err, char *why, size_t why_bytes)
 static bool has_multishot_read(struct loop *loop)
 {
 	struct io_uring_probe *probe = io_uring_get_probe_ring(&loop->ring);
-	bool has = probe && OP_READ_MULTISHOT <= probe->last_op &&
+	bool has = probe && LOOP_OP_READ_MULTISHOT <= probe->last_op &&
 		   loop->ring.features & FEAT_MIN_TIMEOUT;
 
 	io_uring_free_probe(probe);

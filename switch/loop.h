@@ -20,6 +20,9 @@
 struct port;
 struct sw;
 
+/* liburing 2.3 (Debian 12) does not know it. Value: linux/io_uring.h, 6.7. */
+#define LOOP_OP_READ_MULTISHOT 49
+
 enum loop_op {
 	LOOP_ACCEPT,   /* somebody knocks at the listener */
 	LOOP_CONTROL,  /* a control connection: request, later its end */

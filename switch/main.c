@@ -79,7 +79,7 @@ static int sw_init(struct sw *sw, const struct options *o, char *why,
 	int err;
 
 	sw->options = o;
-	sw->now_ms = sw->start_ms = clock_now_ms();
+	sw->now_ms = clock_now_ms();
 	ports_init(&sw->ports);
 	sw->forward.ports = &sw->ports;
 	sw->forward.hub = o->hub;

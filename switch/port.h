@@ -18,6 +18,10 @@
  * thousand dead guests cost what none cost. When it takes a frame again it is
  * as good as before, but with a short queue that grows by what it takes.
  *
+ * A sender that has run out of buffers gets some back sooner: flooded frames
+ * from every port that stands still for a moment, and, if it sends to several
+ * ports, what a blocked one holds beyond its share (limits.h).
+ *
  * Counting: received = forwarded + dropped for each port as a sender, and
  * offered = sent + undelivered + queued as a receiver. Always.
  */

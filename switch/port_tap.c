@@ -16,9 +16,6 @@
 #include "port_io.h"
 #include "sw.h"
 
-/* liburing 2.3 (Debian 12) does not have it; linux/io_uring.h, 6.7. */
-#define OP_READ_MULTISHOT 49
-
 static void tap_release(struct port *p)
 {
 	if (p->fd >= 0)
@@ -58,7 +55,7 @@ static void tap_arm_recv(struct sw *sw, struct port *p)
 		return;
 	if (sw->loop.multishot_read) {
 		io_uring_prep_read(sqe, p->fd, NULL, 0, (__u64)-1);
-		sqe->opcode = OP_READ_MULTISHOT;
+		sqe->opcode = LOOP_OP_READ_MULTISHOT;
 	} else {
 		io_uring_prep_read(sqe, p->fd, NULL, TAP_BUFFER_BYTES,
 				   (__u64)-1);

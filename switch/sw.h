@@ -19,7 +19,6 @@ struct sw {
 	struct ports ports;
 	struct listener listener;
 	const struct options *options;
-	uint64_t start_ms;
 	uint64_t now_ms; /* the time of this round */
 	int signal_fd;
 	int link_watch_fd;    /* -1: no tap */
@@ -28,7 +27,6 @@ struct sw {
 	bool taps_detached;   /* some tap waits for its device to come back */
 	bool warm;	      /* some port has buffers to trim */
 	bool stopping;
-	uint64_t trim_due_ms;
 };
 
 static inline uint32_t sw_now_s(const struct sw *sw)
