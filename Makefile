@@ -22,10 +22,11 @@ SWITCH_O := $(patsubst %.c,$(BUILD)/%.o,$(wildcard switch/*.c tap/*.c))
 BENCH_O  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
 
 # A unit test links the file it is about and that file's few needs.
-UNITS := frame mac wire_join options port forward
+UNITS := frame mac wire_join wire_stream options port forward
 NEEDS_frame     := switch/frame
 NEEDS_mac       := switch/mac
 NEEDS_wire_join := switch/wire_join
+NEEDS_wire_stream := switch/wire_stream
 NEEDS_options   := switch/options
 NEEDS_port      := switch/port switch/forward switch/mac switch/frame tests/fake_port
 NEEDS_forward   := $(NEEDS_port)
@@ -71,6 +72,7 @@ NEED_demo  := $(NEED_build) user-mode-linux busybox-static cpio iperf3 \
               iproute2 util-linux
 NEED_check := $(NEED_demo) clang libclang-rt-dev libcmocka-dev python3-pytest \
               python3-scapy
+NEED_fuzz  := $(NEED_build) clang libclang-rt-dev
 NEED_bench := $(NEED_demo) python3
 
 # As root, install what is missing; as an ordinary user, say how.
@@ -118,6 +120,7 @@ WITH_PEERS = env PATH="$(abspath $(PEERS))/usr/bin:$$PATH" /usr/bin/python3
 # All tests: unit and system, with each of the four builds.
 check: deps-check
 	@$(MAKE) --no-print-directory peers check-builds
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=3
 	@$(OWN) -- $(WITH_PEERS) -m pytest -q -rs -p no:cacheprovider $(BUILDS:%=--build=%) \
 	    $(PYTEST_ARGS) tests/system_*.py
 
@@ -134,6 +137,32 @@ check-builds:
 	@$(STRICT) BUILD=build/clang CC=clang all units
 	@$(STRICT) BUILD=build/gcc-asan CC=gcc $(SANITIZED) all units
 	@$(STRICT) BUILD=build/clang-asan CC=clang $(SANITIZED) all units
+
+# The parsers, with whatever libFuzzer thinks of: clang, both sanitizers, asserts
+# on. tests/corpus_* is where it begins; what it finds on the way stays in build.
+FUZZERS := $(patsubst tests/fuzz_%.c,%,$(wildcard tests/fuzz_*.c))
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS = -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+
+define fuzzer
+build/fuzz/$(1): tests/fuzz_$(1).c $(NEEDS_$(1):%=%.c)
+	@mkdir -p $$(@D)
+	@echo "  LD $$@"
+	@clang -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(FUZZ_FLAGS) $$^ -o $$@
+endef
+$(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(f))))
+
+fuzz: deps-fuzz
+	@$(MAKE) --no-print-directory $(FUZZERS:%=build/fuzz/%)
+	@for f in $(FUZZERS); do \
+	    mkdir -p build/fuzz/found_$$f; \
+	    echo "make: fuzzing $$f for $(FUZZ_SECONDS) s"; \
+	    build/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
+	        -print_final_stats=1 -artifact_prefix=build/fuzz/$$f- \
+	        build/fuzz/found_$$f tests/corpus_$$f >build/fuzz/$$f.log 2>&1 || \
+	        { tail -n 40 build/fuzz/$$f.log; exit 1; }; \
+	    sed -n 's/^stat::number_of_executed_units: */  inputs tried: /p' build/fuzz/$$f.log; \
+	done
 
 bench: deps-bench
 	@$(MAKE) --no-print-directory peers all
@@ -158,8 +187,9 @@ help:
 	@echo 'make deps-build install what building needs (as a user: say what)'
 	@echo 'make demo       two UML guests and the host on one network, in one command'
 	@echo 'make check      all tests'
+	@echo 'make fuzz       the parsers, for FUZZ_SECONDS (60) each'
 	@echo 'make bench      measure, side by side with uml_switch and vde_switch'
 	@echo 'make install    to PREFIX (/usr/local); install-compat: also as uml_switch'
 	@echo 'make clean'
 
-.PHONY: all units peers demo check check-builds bench install install-compat clean help
+.PHONY: all units peers demo check check-builds fuzz bench install install-compat clean help

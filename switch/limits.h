@@ -53,6 +53,11 @@ enum {
 	/* A quiet port's buffers are given back to the kernel after this. */
 	TRIM_IDLE_MS = 10000,
 
+	/* QEMU's framing: what it takes for a frame (NET_BUFSIZE, include/net/
+	 * net.h), and what we ask the kernel for at once. */
+	STREAM_FRAME_MAX = 4096 + 65536,
+	STREAM_READ_BYTES = 65536,
+
 	/* A UML guest's receive buffer is its MTU (1500) + 26 bytes, and it
 	 * cuts what is longer (Linux 6.1 to 6.15, arch/um/drivers/net_kern.c
 	 * and daemon_kern.c): what we send must fit. */
