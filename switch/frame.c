@@ -18,6 +18,10 @@ static size_t page_up(size_t bytes)
 
 static void offer(struct pool *pool, uint16_t buffer)
 {
+	if (pool->free) {
+		pool->free[pool->available++] = buffer;
+		return;
+	}
 	io_uring_buf_ring_add(pool->ring,
 			      pool->data + (size_t)buffer * pool->slot_bytes,
 			      pool->slot_bytes, buffer,
@@ -26,7 +30,7 @@ static void offer(struct pool *pool, uint16_t buffer)
 	pool->available++;
 }
 
-struct pool *pool_new(uint16_t count, uint32_t slot_bytes)
+static struct pool *make(uint16_t count, uint32_t slot_bytes, bool own)
 {
 	size_t ring_bytes = page_up(count * sizeof(struct io_uring_buf));
 	size_t frame_bytes = page_up(count * sizeof(struct frame));
@@ -43,14 +47,26 @@ struct pool *pool_new(uint16_t count, uint32_t slot_bytes)
 		return NULL;
 	}
 	pool->ring = (void *)map;
+	pool->free = own ? (void *)map : NULL;
 	pool->frames = (void *)(map + ring_bytes);
 	pool->data = map + ring_bytes + frame_bytes;
 	pool->slot_bytes = slot_bytes;
 	pool->count = count;
-	io_uring_buf_ring_init(pool->ring);
+	if (!own)
+		io_uring_buf_ring_init(pool->ring);
 	for (uint16_t i = 0; i < count; i++)
 		offer(pool, i);
 	return pool;
+}
+
+struct pool *pool_new(uint16_t count, uint32_t slot_bytes)
+{
+	return make(count, slot_bytes, false);
+}
+
+struct pool *pool_new_own(uint16_t count, uint32_t slot_bytes)
+{
+	return make(count, slot_bytes, true);
 }
 
 struct frame *pool_take(struct pool *pool, uint16_t buffer, uint32_t len)
@@ -69,6 +85,13 @@ struct frame *pool_take(struct pool *pool, uint16_t buffer, uint32_t len)
 	pool->available--;
 	pool->warm = true;
 	return f;
+}
+
+struct frame *pool_get(struct pool *pool)
+{
+	if (!pool->available)
+		return NULL;
+	return pool_take(pool, pool->free[pool->available - 1], 0);
 }
 
 static void release(struct pool *pool)

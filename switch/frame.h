@@ -33,13 +33,16 @@ struct frame {
 };
 
 struct pool {
+	/* The buffers that are free: in the kernel's hands, or (free not NULL)
+	 * in ours, as a stack. */
 	struct io_uring_buf_ring *ring; /* page-aligned, to be registered */
+	uint16_t *free;
 	struct frame *frames;		/* one per buffer */
 	uint8_t *data;
 	size_t map_bytes;
 	uint32_t slot_bytes;
 	uint16_t count; /* a power of two */
-	uint16_t available; /* buffers in the ring, the kernel's to fill */
+	uint16_t available; /* free buffers */
 	bool warm;	/* has taken a frame since the last trim */
 	bool starved;	/* its port is not read, for want of buffers */
 	bool closed;
@@ -50,6 +53,13 @@ struct pool {
  * Returns NULL and sets errno if there is no memory.
  */
 struct pool *pool_new(uint16_t count, uint32_t slot_bytes);
+
+/* The same without the kernel: buffers that we fill ourselves. */
+struct pool *pool_new_own(uint16_t count, uint32_t slot_bytes);
+
+/* One of these as an empty frame with one reference, the caller's; NULL if
+ * there is none left. */
+struct frame *pool_get(struct pool *pool);
 
 /*
  * The kernel has filled buffer @buffer with @len bytes: returns it as a frame

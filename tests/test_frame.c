@@ -80,6 +80,29 @@ static void trimming_gives_back_only_what_is_unused(void **state)
 	pool_close(pool);
 }
 
+static void our_own_buffers_are_given_out_until_there_is_none(void **state)
+{
+	struct pool *pool = pool_new_own(4, 2048);
+	struct frame *frames[4];
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		frames[i] = pool_get(pool);
+		assert_non_null(frames[i]);
+		assert_int_equal(frames[i]->refs, 1);
+		memset(frames[i]->data, i, 2048);
+	}
+	assert_null(pool_get(pool));
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(frames[i]->data[2047], i);
+	frame_unref(frames[2]);
+	assert_ptr_equal(pool_get(pool), frames[2]);
+	for (int i = 0; i < 4; i++)
+		frame_unref(frames[i]);
+	assert_int_equal(pool->available, 4);
+	pool_close(pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -88,6 +111,7 @@ int main(void)
 		cmocka_unit_test(a_buffer_in_use_or_unknown_cannot_be_taken),
 		cmocka_unit_test(a_closed_pool_lives_as_long_as_its_frames),
 		cmocka_unit_test(trimming_gives_back_only_what_is_unused),
+		cmocka_unit_test(our_own_buffers_are_given_out_until_there_is_none),
 	};
 
 	return cmocka_run_group_tests_name("frame", tests, NULL, NULL);
