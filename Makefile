@@ -22,13 +22,16 @@ SWITCH_O := $(patsubst %.c,$(BUILD)/%.o,$(wildcard switch/*.c tap/*.c))
 BENCH_O  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
 
 # A unit test links the file it is about and that file's few needs.
-UNITS := frame mac wire_join wire_stream options port forward
+UNITS := frame mac wire_join wire_stream endpoint options port port_name forward
 NEEDS_frame     := switch/frame
 NEEDS_mac       := switch/mac
 NEEDS_wire_join := switch/wire_join
 NEEDS_wire_stream := switch/wire_stream
-NEEDS_options   := switch/options
-NEEDS_port      := switch/port switch/forward switch/mac switch/frame tests/fake_port
+NEEDS_endpoint  := switch/endpoint switch/value
+NEEDS_options   := switch/options $(NEEDS_endpoint)
+NEEDS_port      := switch/port switch/port_name switch/forward switch/mac \
+                   switch/frame tests/fake_port
+NEEDS_port_name := $(NEEDS_port)
 NEEDS_forward   := $(NEEDS_port)
 UNIT_BINS := $(UNITS:%=$(BUILD)/tests/test_%)
 
@@ -36,7 +39,7 @@ all: $(BUILD)/ringswitch $(BUILD)/ringbench
 
 $(BUILD)/ringswitch: $(SWITCH_O)
 	@echo "  LD $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@ -luring -lbsd
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@ -luring -lbsd -lsystemd
 
 $(BUILD)/ringbench: $(BENCH_O)
 	@echo "  LD $@"
@@ -67,7 +70,7 @@ units: $(UNIT_BINS)
 
 # --- what is needed from Debian, by what it is needed for -----------------
 
-NEED_build := gcc libc6-dev liburing-dev libbsd-dev
+NEED_build := gcc libc6-dev liburing-dev libbsd-dev libsystemd-dev
 NEED_demo  := $(NEED_build) user-mode-linux busybox-static cpio iperf3 \
               iproute2 util-linux
 NEED_check := $(NEED_demo) clang libclang-rt-dev libcmocka-dev python3-pytest \

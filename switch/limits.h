@@ -28,8 +28,9 @@ enum {
 	 * others to send to. */
 	SINGLE_RUN_FRAMES = 1024,
 
-	/* Frames that may wait for one receiver. */
+	/* Frames that may wait for one receiver, if its port does not say. */
 	PORT_QUEUE = 512,
+	PORT_QUEUE_MAX = 4096, /* a power of two */
 	/* The same for a port that has just been stalled, until it proves that
 	 * it reads: a port that takes one frame now and then must not get hold
 	 * of other people's buffers again and again. */
@@ -53,6 +54,15 @@ enum {
 	/* A quiet port's buffers are given back to the kernel after this. */
 	TRIM_IDLE_MS = 10000,
 
+	/* Bytes behind the Ethernet header, for ports of sockets. What is read
+	 * goes into buffers that hold that and a tag, but not less than is
+	 * usual, so that the length of a frame that is somewhat too long is
+	 * still seen. */
+	MTU_DEFAULT = 1500,
+	MTU_MIN = 68, /* RFC 791 */
+	MTU_MAX = 65535,
+	BUFFER_BYTES_MIN = 2048,
+
 	/* QEMU's framing: what it takes for a frame (NET_BUFSIZE, include/net/
 	 * net.h), and what we ask the kernel for at once. */
 	STREAM_FRAME_MAX = 4096 + 65536,
@@ -62,14 +72,23 @@ enum {
 	 * cuts what is longer (Linux 6.1 to 6.15, arch/um/drivers/net_kern.c
 	 * and daemon_kern.c): what we send must fit. */
 	UML_FRAME_MAX = 1526,
-	UML_BUFFER_BYTES = 2048,
 
 	/* The kernel lets a tap carry 65535 bytes of payload, whatever its MTU
 	 * is now: room for a tagged frame of that size, in whole pages, so
 	 * that a change of MTU never leads to a cut frame. Pages that no frame
 	 * has reached are not resident. */
 	TAP_BUFFER_BYTES = 69632,
-	TAPS_MAX = 64,
+
+	/* On the command line, or inherited. */
+	LISTENERS_MAX = 256,
+	STATIC_PORTS_MAX = 256,
+	DESCRIPTOR_MAX = 1 << 20,
+	SOCKET_PATH_BYTES = 108, /* with the NUL: unix(7) */
+	PORT_NAME_BYTES = 32,
+	/* Names of which the counters are kept while their port is away. */
+	PORT_NAMES_KEPT = 1024,
+	JOIN_BYTES = 256, /* of a request; the longest right one has 249 */
+	DESCRIPTION_BYTES = 128, /* of a VDE client, with the NUL */
 
 	MAC_ENTRIES_MIN = 64,
 	MAC_ENTRIES_MAX = 1 << 20,

@@ -159,13 +159,13 @@ void loop_unregister_pool(struct sw *sw, struct port *p)
 				     loop_buffer_group(p->id));
 }
 
-void loop_arm_accept(struct sw *sw)
+void loop_arm_accept(struct sw *sw, uint16_t listener)
 {
 	struct io_uring_sqe *sqe = next_sqe(&sw->loop);
 
-	io_uring_prep_accept(sqe, sw->listener.fd, NULL, NULL,
+	io_uring_prep_accept(sqe, sw->listeners[listener].file.fd, NULL, NULL,
 			     SOCK_CLOEXEC | SOCK_NONBLOCK);
-	tag(sqe, LOOP_ACCEPT, 0, 0);
+	tag(sqe, LOOP_ACCEPT, listener, 0);
 }
 
 static void arm_poll(struct sw *sw, int fd, enum loop_op op)
@@ -191,7 +191,7 @@ static void arm_timeout(struct sw *sw, struct __kernel_timespec *after,
 static bool needs_tick(const struct sw *sw)
 {
 	return sw->ports.blocked_count || sw->ports.joining_count ||
-	       sw->accept_paused || sw->taps_detached;
+	       sw->accept_paused || sw->ports_detached;
 }
 
 /* No timer runs when nothing waits: an idle switch sleeps. */
@@ -209,17 +209,27 @@ static void arm_timers(struct sw *sw)
 	}
 }
 
+static void reattach_ports(struct sw *sw)
+{
+	sw->ports_detached = false;
+	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
+		struct port *p = sw->ports.by_id[i];
+
+		if (p->state == PORT_UP && p->detached && p->reattach &&
+		    p->reattach(sw, p))
+			sw->ports_detached = true;
+	}
+}
+
 static void on_tick(struct sw *sw)
 {
 	sw->loop.tick_armed = false;
 	ports_stall_blocked(&sw->ports, sw->now_ms);
 	uml_expire_joining(sw);
-	if (sw->accept_paused) {
-		sw->accept_paused = false;
-		loop_arm_accept(sw);
-	}
-	if (sw->taps_detached)
-		tap_ports_recheck(sw);
+	if (sw->accept_paused)
+		listeners_resume(sw);
+	if (sw->ports_detached)
+		reattach_ports(sw);
 }
 
 static void on_trim(struct sw *sw)
@@ -273,6 +283,29 @@ static void on_stdin(struct sw *sw, int events)
 	}
 }
 
+static void close_port(struct sw *sw, struct port *p, const char *why)
+{
+	if (p->state == PORT_UP) {
+		log_guest(sw->now_ms, "port %s: closed: %s", p->name, why);
+		mac_flush_port(sw->forward.macs, p->id);
+	} else {
+		log_guest(sw->now_ms, "connection of pid %u uid %u refused: %s",
+			  p->peer_pid, p->peer_uid, why);
+	}
+	port_detach(&sw->ports, p);
+	loop_cancel(sw, p, ~0u);
+}
+
+static void close_failed(struct sw *sw)
+{
+	for (uint16_t i = 0; i < sw->ports.id_end && sw->ports.failed_count; i++) {
+		struct port *p = sw->ports.by_id[i];
+
+		if (p->failed)
+			close_port(sw, p, p->failed);
+	}
+}
+
 static void on_port_event(struct sw *sw, union loop_ref ref,
 			  const struct io_uring_cqe *cqe)
 {
@@ -293,7 +326,7 @@ static void on_port_event(struct sw *sw, union loop_ref ref,
 		break;
 	case LOOP_CONTROL:
 		p->armed &= ~(unsigned)ARMED_CONTROL;
-		uml_on_control(sw, p, cqe->res);
+		p->ops->on_control(sw, p, cqe->res);
 		break;
 	default:
 		p->cancels--;
@@ -312,7 +345,9 @@ static void dispatch(struct sw *sw, const struct io_uring_cqe *cqe)
 		on_port_event(sw, ref, cqe);
 		break;
 	case LOOP_ACCEPT:
-		uml_on_accept(sw, cqe->res);
+		/* Who has gone first gives its name back to who comes now. */
+		close_failed(sw);
+		listener_on_accept(sw, ref.port, cqe->res);
 		break;
 	case LOOP_SIGNAL:
 		on_signal(sw);
@@ -345,29 +380,6 @@ static void drain(struct sw *sw)
 	io_uring_cq_advance(&sw->loop.ring, seen);
 }
 
-static void close_port(struct sw *sw, struct port *p, const char *why)
-{
-	if (p->state == PORT_UP) {
-		log_guest(sw->now_ms, "port %s: closed: %s", p->name, why);
-		mac_flush_port(sw->forward.macs, p->id);
-	} else {
-		log_guest(sw->now_ms, "connection of pid %u uid %u refused: %s",
-			  p->peer_pid, p->peer_uid, why);
-	}
-	port_detach(&sw->ports, p);
-	loop_cancel(sw, p, ~0u);
-}
-
-static void close_failed(struct sw *sw)
-{
-	for (uint16_t i = 0; i < sw->ports.id_end && sw->ports.failed_count; i++) {
-		struct port *p = sw->ports.by_id[i];
-
-		if (p->failed)
-			close_port(sw, p, p->failed);
-	}
-}
-
 static void free_closed(struct sw *sw)
 {
 	for (uint16_t i = sw->ports.closing_count; i > 0; i--) {
@@ -375,7 +387,7 @@ static void free_closed(struct sw *sw)
 
 		if (p->armed || p->cancels)
 			continue;
-		if (p->pool)
+		if (p->pool && !p->pool->free)
 			loop_unregister_pool(sw, p);
 		port_free(&sw->ports, p);
 	}
@@ -401,8 +413,11 @@ static void one_round(struct sw *sw)
 	assert(err >= 0 || err == -EINTR || err == -EBUSY || err == -EAGAIN);
 	sw->now_ms = clock_now_ms();
 	drain(sw);
-	ports_flush(&sw->ports, sw, sw->now_ms);
-	feed_starved(sw);
+	do {
+		ports_flush(&sw->ports, sw, sw->now_ms);
+		feed_starved(sw);
+		/* Feeding a stream may have forwarded what had been read. */
+	} while (sw->ports.dirty_count);
 	close_failed(sw);
 	free_closed(sw);
 	arm_timers(sw);
@@ -430,7 +445,7 @@ void loop_run(struct sw *sw)
 	sw->now_ms = clock_now_ms();
 	for (uint16_t i = 0; i < sw->ports.id_end; i++)
 		sw->ports.by_id[i]->ops->arm_recv(sw, sw->ports.by_id[i]);
-	loop_arm_accept(sw);
+	listeners_start(sw);
 	arm_poll(sw, sw->signal_fd, LOOP_SIGNAL);
 	if (sw->link_watch_fd >= 0)
 		arm_poll(sw, sw->link_watch_fd, LOOP_LINK);

@@ -24,8 +24,8 @@ struct sw;
 #define LOOP_OP_READ_MULTISHOT 49
 
 enum loop_op {
-	LOOP_ACCEPT,   /* somebody knocks at the listener */
-	LOOP_CONTROL,  /* a control connection: request, later its end */
+	LOOP_ACCEPT,   /* somebody knocks; "port" is the listener */
+	LOOP_CONTROL,  /* a port's other descriptor: a control connection */
 	LOOP_RECV,     /* a frame, or why not */
 	LOOP_WRITABLE, /* a blocked port takes frames again */
 	LOOP_CANCEL,   /* a cancel request of a closing port */
@@ -94,7 +94,7 @@ static inline uint16_t loop_buffer_group(uint16_t port_id)
 int loop_register_pool(struct sw *sw, struct port *p);
 void loop_unregister_pool(struct sw *sw, struct port *p);
 
-/* Accept the next connection. */
-void loop_arm_accept(struct sw *sw);
+/* Accept the next connection at a listener. */
+void loop_arm_accept(struct sw *sw, uint16_t listener);
 
 #endif

@@ -17,11 +17,15 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "activation.h"
 #include "clock.h"
 #include "daemon.h"
 #include "log.h"
 #include "mac.h"
 #include "options.h"
+#include "port_connect.h"
+#include "port_dgram.h"
+#include "port_inherit.h"
 #include "port_tap.h"
 #include "sw.h"
 
@@ -73,6 +77,21 @@ static int make_mac_table(struct sw *sw)
 	return sw->forward.macs ? 0 : -ENOMEM;
 }
 
+static int open_port(struct sw *sw, const struct endpoint *e, char *why,
+		     size_t why_bytes)
+{
+	switch (e->kind) {
+	case PORT_TAP:
+		return tap_port_open(sw, e, why, why_bytes);
+	case PORT_DGRAM:
+		return dgram_port_open(sw, e, why, why_bytes);
+	case PORT_FD:
+		return inherit_port_open(sw, e, why, why_bytes);
+	default:
+		return connect_port_open(sw, e, why, why_bytes);
+	}
+}
+
 static int sw_init(struct sw *sw, const struct options *o, char *why,
 		   size_t why_bytes)
 {
@@ -92,18 +111,19 @@ static int sw_init(struct sw *sw, const struct options *o, char *why,
 	err = loop_init(&sw->loop, o->without, why, why_bytes);
 	if (err)
 		return err;
-	err = tap_ports_open(sw, why, why_bytes);
-	if (err)
-		return err;
-	return listen_open(&sw->listener, o->unix_path, o->mode, o->group, why,
-			   why_bytes);
+	for (unsigned i = 0; i < o->port_count; i++) {
+		err = open_port(sw, &o->ports[i], why, why_bytes);
+		if (err)
+			return err;
+	}
+	return listeners_open(sw, why, why_bytes);
 }
 
 /* Accepts a half-built one. */
 static void sw_fini(struct sw *sw)
 {
-	listen_close(&sw->listener);
 	loop_close_ports(sw);
+	listeners_close(sw);
 	loop_fini(&sw->loop);
 	if (sw->link_watch_fd >= 0)
 		close(sw->link_watch_fd);
@@ -111,6 +131,16 @@ static void sw_fini(struct sw *sw)
 		close(sw->signal_fd);
 	ports_fini(&sw->ports);
 	mac_free(sw->forward.macs);
+}
+
+static void announce_one(const struct endpoint *e)
+{
+	printf(" %s %s '%s'",
+	       e->kind == LISTEN_UML ? "unix" : endpoint_kinds[e->kind],
+	       e->kind == PORT_TAP			      ? "device"
+	       : e->kind == LISTEN_FD || e->kind == PORT_FD ? "descriptor"
+							      : "socket",
+	       e->argument);
 }
 
 static void announce(const struct sw *sw, const char *program)
@@ -128,9 +158,11 @@ static void announce(const struct sw *sw, const char *program)
 	/* The words of uml_switch, which scripts wait for. */
 	if (o->hub)
 		printf("%s will be a hub instead of a switch\n", program);
-	printf("%s attached to unix socket '%s'", program, o->unix_path);
-	for (unsigned i = 0; i < o->tap_count; i++)
-		printf(" tap device '%s'", o->taps[i]);
+	printf("%s attached to", program);
+	for (unsigned i = 0; i < o->listener_count; i++)
+		announce_one(&o->listeners[i]);
+	for (unsigned i = 0; i < o->port_count; i++)
+		announce_one(&o->ports[i]);
 	putchar('\n');
 	fflush(stdout);
 }
@@ -165,7 +197,7 @@ static int run(const struct options *o, const char *program)
 		free(sw);
 		return 1;
 	}
-	sw->listener.fd = sw->link_watch_fd = sw->signal_fd = -1;
+	sw->link_watch_fd = sw->signal_fd = -1;
 	err = start(sw, &daemon, o, why, sizeof(why));
 	if (err) {
 		log_error("%s", why);
@@ -180,30 +212,52 @@ static int run(const struct options *o, const char *program)
 	return err ? 1 : 0;
 }
 
-int main(int argc, char *argv[])
+/* Returns -1 to go on, or the exit status. */
+static int read_options(struct options *o, int argc, char *argv[],
+			const char *program)
 {
-	const char *program = argc > 0 ? basename(argv[0]) : "ringswitch";
-	struct options o;
 	char why[512];
 
-	daemon_standard_fds();
-	log_init(program);
-	if (options_parse(argc, argv, &o, why, sizeof(why))) {
+	if (options_parse(argc, argv, o, why, sizeof(why))) {
 		log_error("%s", why);
 		return 2;
 	}
-	if (o.help) {
+	if (o->help) {
 		options_help(stdout, program);
 		return 0;
 	}
-	if (o.version) {
+	if (o->version) {
 		puts("ringswitch " VERSION);
 		return 0;
 	}
-	if (o.ready_fd >= 0 && fcntl(o.ready_fd, F_GETFD) < 0) {
-		log_error("--ready-fd '%d': must be an open descriptor",
-			  o.ready_fd);
+	if (activation_read(o, why, sizeof(why)) ||
+	    options_complete(o, why, sizeof(why))) {
+		log_error("%s", why);
 		return 2;
 	}
-	return run(&o, program);
+	if (o->ready_fd >= 0 && fcntl(o->ready_fd, F_GETFD) < 0) {
+		log_error("--ready-fd '%d': must be an open descriptor",
+			  o->ready_fd);
+		return 2;
+	}
+	return -1;
+}
+
+int main(int argc, char *argv[])
+{
+	const char *program = argc > 0 ? basename(argv[0]) : "ringswitch";
+	struct options *o = calloc(1, sizeof(*o));
+	int status = 1;
+
+	daemon_standard_fds();
+	log_init(program);
+	if (o) {
+		status = read_options(o, argc, argv, program);
+		if (status < 0)
+			status = run(o, program);
+	} else {
+		log_error("out of memory");
+	}
+	free(o);
+	return status;
 }

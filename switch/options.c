@@ -2,14 +2,15 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <grp.h>
-#include <pwd.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "value.h"
 
 enum option_id {
 	OPT_UNIX,
+	OPT_LISTEN,
 	OPT_TAP,
+	OPT_PORT,
 	OPT_HUB,
 	OPT_DAEMON,
 	OPT_PIDFILE,
@@ -32,16 +33,18 @@ static const struct {
 	const char *argument; /* NULL: takes none */
 	const char *help;     /* NULL: not shown */
 } table[OPT_COUNT] = {
-	[OPT_UNIX] = { "unix", "PATH", "guests attach here (/tmp/uml.ctl)" },
-	[OPT_TAP] = { "tap", "NAME", "attach to this tap device, or make it; may be repeated" },
+	[OPT_UNIX] = { "unix", "PATH", "guests attach here, as --listen uml:PATH (/tmp/uml.ctl)" },
+	[OPT_LISTEN] = { "listen", "KIND:PATH", "a socket at which guests attach; may be repeated" },
+	[OPT_TAP] = { "tap", "NAME", "attach to this tap device, or make it, as --port tap:NAME" },
+	[OPT_PORT] = { "port", "KIND:WHAT", "one port; may be repeated" },
 	[OPT_HUB] = { "hub", NULL, "send every frame to every port" },
 	[OPT_DAEMON] = { "daemon", NULL, "go to the background when guests can attach" },
 	[OPT_PIDFILE] = { "pidfile", "FILE", "write the process id there, locked; removed at exit" },
 	[OPT_READY_FD] = { "ready-fd", "N", "write a line to descriptor N when guests can attach" },
 	[OPT_AGEING] = { "ageing", "SECONDS", "forget a silent MAC address after (300; 0: never)" },
 	[OPT_MAC_TABLE] = { "mac-table", "ENTRIES", "room for MAC addresses (16384), up to a power of two" },
-	[OPT_MODE] = { "mode", "OCTAL", "permissions of the socket (0777 less the umask)" },
-	[OPT_GROUP] = { "group", "GROUP", "group of the socket, with permissions 0770 unless --mode" },
+	[OPT_MODE] = { "mode", "OCTAL", "permissions of sockets (0777 less the umask)" },
+	[OPT_GROUP] = { "group", "GROUP", "group of sockets, with permissions 0770 unless --mode" },
 	[OPT_ALLOW_UID] = { "allow-uid", "USER", "only this user's guests may attach; may be repeated" },
 	[OPT_ALLOW_GID] = { "allow-gid", "GROUP", "only this group's guests may attach; may be repeated" },
 	[OPT_WITHOUT] = { "without", "FEATURE", "do as on a kernel without it: multishot-read" },
@@ -53,7 +56,6 @@ static const struct {
 static void defaults(struct options *o)
 {
 	*o = (struct options){
-		.unix_path = "/tmp/uml.ctl",
 		.ready_fd = -1,
 		.ageing_s = AGEING_DEFAULT_S,
 		.mac_entries = MAC_ENTRIES_DEFAULT,
@@ -62,67 +64,52 @@ static void defaults(struct options *o)
 	};
 }
 
-/* A number of the given base between min and max, or -1. */
-static int64_t number(const char *text, int base, int64_t min, int64_t max)
-{
-	char *end;
-	long long value;
-
-	if (*text < '0' || *text > '9')
-		return -1;
-	errno = 0;
-	value = strtoll(text, &end, base);
-	if (errno || *end || value < min || value > max)
-		return -1;
-	return value;
-}
-
-static int64_t user_id(const char *text)
-{
-	const struct passwd *user = getpwnam(text);
-
-	return user ? user->pw_uid : number(text, 10, 0, UINT32_MAX - 1);
-}
-
-static int64_t group_id(const char *text)
-{
-	const struct group *group = getgrnam(text);
-
-	return group ? group->gr_gid : number(text, 10, 0, UINT32_MAX - 1);
-}
-
 /* The complaint about a value, or NULL. */
-static const char *take_tap(struct options *o, const char *name)
-{
-	size_t length = strlen(name);
+/* Where a value's complaint is put together that is not a literal. */
+struct complaint {
+	char text[256];
+};
 
-	/* As the kernel judges them: net/core/dev.c, dev_valid_name(). */
-	if (length == 0 || length > 15 || strpbrk(name, "/:% \t\n") ||
-	    !strcmp(name, ".") || !strcmp(name, ".."))
-		return "a device name of 1 to 15 characters without '/', ':', '%' and blanks";
-	if (o->tap_count == TAPS_MAX)
-		return "at most 64 taps";
-	for (unsigned i = 0; i < o->tap_count; i++)
-		if (!strcmp(o->taps[i], name))
-			return "named once only";
-	o->taps[o->tap_count++] = name;
+static const char *add_endpoint(struct options *o, const struct endpoint *e,
+				enum endpoint_role role)
+{
+	if (role == ENDPOINT_LISTENER) {
+		if (o->listener_count == LISTENERS_MAX)
+			return "one of at most 256 listeners";
+		o->listeners[o->listener_count++] = *e;
+	} else {
+		if (o->port_count == STATIC_PORTS_MAX)
+			return "one of at most 256 ports";
+		o->ports[o->port_count++] = *e;
+	}
 	return NULL;
 }
 
-static const char *take_unix(struct options *o, const char *path)
+static const char *take_endpoint(struct options *o, enum option_id id,
+				 const char *text, struct complaint *c)
 {
-	/* sun_path has room for 107 bytes and a NUL: unix(7). */
-	if (!*path || strlen(path) > 107)
-		return "a path of 1 to 107 characters";
-	o->unix_path = path;
-	return NULL;
+	enum endpoint_role role = id == OPT_LISTEN || id == OPT_UNIX
+					  ? ENDPOINT_LISTENER
+					  : ENDPOINT_PORT;
+	struct endpoint e;
+	int err;
+
+	if (id == OPT_UNIX)
+		err = endpoint_plain(LISTEN_UML, text, &e, c->text,
+				     sizeof(c->text));
+	else if (id == OPT_TAP)
+		err = endpoint_parse_as(PORT_TAP, text, &e, c->text,
+					sizeof(c->text));
+	else
+		err = endpoint_parse(role, text, &e, c->text, sizeof(c->text));
+	return err ? c->text : add_endpoint(o, &e, role);
 }
 
 static const char *take_allowed(struct options *o, enum option_id id,
 				const char *text)
 {
 	if (id == OPT_ALLOW_UID) {
-		int64_t uid = user_id(text);
+		int64_t uid = value_user(text);
 
 		if (uid < 0)
 			return "a user's name or number";
@@ -130,7 +117,7 @@ static const char *take_allowed(struct options *o, enum option_id id,
 			return "at most 64 users";
 		o->allow_uids[o->allow_uid_count++] = (uid_t)uid;
 	} else {
-		int64_t gid = group_id(text);
+		int64_t gid = value_group(text);
 
 		if (gid < 0)
 			return "a group's name or number";
@@ -148,25 +135,25 @@ static const char *take_number(struct options *o, enum option_id id,
 
 	switch (id) {
 	case OPT_READY_FD:
-		value = number(text, 10, 0, 1 << 20);
+		value = value_number(text, 10, 0, 1 << 20);
 		if (value < 0)
 			return "the number of an open descriptor";
 		o->ready_fd = (int)value;
 		return NULL;
 	case OPT_AGEING:
-		value = number(text, 10, 0, AGEING_MAX_S);
+		value = value_number(text, 10, 0, AGEING_MAX_S);
 		if (value < 0)
 			return "0 to 1000000 seconds";
 		o->ageing_s = (uint32_t)value;
 		return NULL;
 	case OPT_MAC_TABLE:
-		value = number(text, 10, MAC_ENTRIES_MIN, MAC_ENTRIES_MAX);
+		value = value_number(text, 10, MAC_ENTRIES_MIN, MAC_ENTRIES_MAX);
 		if (value < 0)
 			return "64 to 1048576 entries";
 		o->mac_entries = (uint32_t)value;
 		return NULL;
 	default:
-		value = number(text, 8, 0, 0777);
+		value = value_number(text, 8, 0, 0777);
 		if (value < 0)
 			return "an octal number up to 777";
 		o->mode = (int)value;
@@ -176,7 +163,7 @@ static const char *take_number(struct options *o, enum option_id id,
 
 static const char *take_group(struct options *o, const char *text)
 {
-	int64_t gid = group_id(text);
+	int64_t gid = value_group(text);
 
 	if (gid < 0)
 		return "a group's name or number";
@@ -192,13 +179,15 @@ static const char *take_without(struct options *o, const char *text)
 	return NULL;
 }
 
-static const char *take(struct options *o, enum option_id id, const char *text)
+static const char *take(struct options *o, enum option_id id, const char *text,
+			struct complaint *c)
 {
 	switch (id) {
 	case OPT_UNIX:
-		return take_unix(o, text);
+	case OPT_LISTEN:
 	case OPT_TAP:
-		return take_tap(o, text);
+	case OPT_PORT:
+		return take_endpoint(o, id, text, c);
 	case OPT_HUB:
 		o->hub = true;
 		return NULL;
@@ -246,6 +235,7 @@ int options_parse(int argc, char *const argv[], struct options *o, char *why,
 		  size_t why_bytes)
 {
 	struct option words[OPT_COUNT + 1];
+	struct complaint complaint;
 	int index;
 
 	defaults(o);
@@ -274,19 +264,101 @@ int options_parse(int argc, char *const argv[], struct options *o, char *why,
 				 "guests since Linux 2.4 do not need it");
 			return -EINVAL;
 		}
-		wanted = take(o, (enum option_id)id, optarg);
+		wanted = take(o, (enum option_id)id, optarg, &complaint);
 		if (wanted) {
 			snprintf(why, why_bytes, "--%s '%s': must be %s",
 				 table[id].name, optarg, wanted);
 			return -EINVAL;
 		}
 	}
-	if (o->group != (gid_t)-1 && o->mode < 0)
-		o->mode = 0770;
 	if (optind < argc) {
 		snprintf(why, why_bytes, "unexpected word '%s' (see --help)",
 			 argv[optind]);
 		return -EINVAL;
+	}
+	return 0;
+}
+
+int options_inherit(struct options *o, enum endpoint_role role, int fd,
+		    const char *name, char *why, size_t why_bytes)
+{
+	struct endpoint e;
+	const char *wanted;
+	char number[16];
+
+	snprintf(number, sizeof(number), "%d", fd);
+	endpoint_plain(role == ENDPOINT_LISTENER ? LISTEN_FD : PORT_FD, number,
+		       &e, why, why_bytes);
+	snprintf(e.name, sizeof(e.name), "%s", name);
+	wanted = add_endpoint(o, &e, role);
+	if (!wanted)
+		return 0;
+	snprintf(why, why_bytes, "inherited descriptor %d: must be %s", fd,
+		 wanted);
+	return -EINVAL;
+}
+
+/* Where nothing but taps is named, guests attach where they always have. */
+static void add_default_listener(struct options *o)
+{
+	char none[1];
+
+	if (o->listener_count)
+		return;
+	for (unsigned i = 0; i < o->port_count; i++)
+		if (o->ports[i].kind != PORT_TAP)
+			return;
+	endpoint_plain(LISTEN_UML, "/tmp/uml.ctl",
+		       &o->listeners[o->listener_count++], none, sizeof(none));
+}
+
+static struct endpoint *endpoint_at(struct options *o, unsigned i)
+{
+	return i < o->listener_count ? &o->listeners[i]
+				     : &o->ports[i - o->listener_count];
+}
+
+/* Whether there is only one of what it names. (Of paths, the kernel says so.) */
+static bool is_exclusive(const struct endpoint *e)
+{
+	return e->kind == PORT_TAP || e->kind == LISTEN_FD || e->kind == PORT_FD;
+}
+
+/* What two endpoints have in common that only one can have, or NULL. */
+static const char *clash(const struct endpoint *a, const struct endpoint *b)
+{
+	if (*a->name && !strcmp(a->name, b->name))
+		return a->name;
+	if (is_exclusive(a) && is_exclusive(b) &&
+	    (a->kind == PORT_TAP) == (b->kind == PORT_TAP) &&
+	    !strcmp(a->argument, b->argument))
+		return a->argument;
+	return NULL;
+}
+
+int options_complete(struct options *o, char *why, size_t why_bytes)
+{
+	unsigned count;
+
+	add_default_listener(o);
+	count = o->listener_count + o->port_count;
+	for (unsigned i = 0; i < count; i++) {
+		struct endpoint *e = endpoint_at(o, i);
+
+		if (endpoint_makes_file(e->kind) && e->mode < 0)
+			e->mode = o->mode;
+		if (endpoint_makes_file(e->kind) && e->group == (gid_t)-1)
+			e->group = o->group;
+		for (unsigned j = 0; j < i; j++) {
+			const char *what = clash(e, endpoint_at(o, j));
+
+			if (!what)
+				continue;
+			snprintf(why, why_bytes,
+				 "%s '%s' is named twice: once only",
+				 endpoint_kinds[e->kind], what);
+			return -EINVAL;
+		}
 	}
 	return 0;
 }
@@ -307,7 +379,11 @@ void options_help(FILE *to, const char *program)
 			 table[i].argument ? table[i].argument : "");
 		fprintf(to, "  %-20s %s\n", left, table[i].help);
 	}
-	fputs("\nOptions may be written with one dash: -unix PATH -tap NAME -hub -daemon.\n"
+	fputs("\nKIND:PATH for --listen: uml:PATH, vde:DIR, bess:PATH, stream:PATH, fd:N.\n"
+	      "KIND:WHAT for --port: tap:NAME, dgram:LOCAL,remote=PEER, connect-stream:PATH,\n"
+	      "connect-bess:PATH, fd:N. Either may be followed by ,name= ,mtu= ,queue= and,\n"
+	      "where a socket is made, ,mode= ,group=.\n"
+	      "\nOptions may be written with one dash: -unix PATH -tap NAME -hub -daemon.\n"
 	      "SIGUSR1 prints the counters; SIGTERM and SIGINT end it.\n"
 	      "Exit status: 0 ended as asked, 1 failed, 2 wrong command line.\n",
 	      to);

@@ -2,11 +2,11 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ether.h"
+#include "port_name.h"
 
 const char *const drop_names[DROP_COUNT] = {
 	[DROP_RUNT] = "runt",
@@ -51,28 +51,52 @@ static struct port *port_slot(struct ports *ps)
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return NULL;
-	p->queue = malloc(PORT_QUEUE * sizeof(struct frame *));
-	if (!p->queue) {
-		free(p);
-		return NULL;
-	}
 	p->id = id;
 	ps->by_id[id] = p;
 	ps->id_end++;
 	return p;
 }
 
+static uint32_t power_of_two(uint32_t at_least)
+{
+	uint32_t power = 1;
+
+	while (power < at_least)
+		power *= 2;
+	return power;
+}
+
+/* Room for @frames; what is there is used again if it is just right. */
+static bool make_queue(struct port *p, uint32_t frames)
+{
+	uint32_t room = power_of_two(frames);
+	struct frame **queue;
+
+	if (p->queue && p->queue_mask + 1 == room)
+		return true;
+	queue = realloc(p->queue, room * sizeof(struct frame *));
+	if (!queue)
+		return false;
+	p->queue = queue;
+	p->queue_mask = room - 1;
+	return true;
+}
+
 struct port *port_new(struct ports *ps, const struct port_ops *ops,
-		      uint64_t now_ms)
+		      uint32_t queue, uint64_t now_ms)
 {
 	struct port *p = port_slot(ps);
 
-	if (!p)
+	queue = queue ? queue : PORT_QUEUE;
+	if (!p || !make_queue(p, queue))
 		return NULL;
 	*p = (struct port){
 		.ops = ops,
+		.kind = ops->kind,
 		.queue = p->queue,
-		.queue_limit = PORT_QUEUE,
+		.queue_mask = p->queue_mask,
+		.queue_limit = queue,
+		.queue_max = queue,
 		.id = p->id,
 		.gen = p->gen,
 		.fd = -1,
@@ -84,18 +108,6 @@ struct port *port_new(struct ports *ps, const struct port_ops *ops,
 	};
 	ps->joining_count++;
 	return p;
-}
-
-/* The lowest number that no live port has. */
-static void number(struct ports *ps, struct port *p)
-{
-	uint16_t n = 0;
-
-	while (ps->numbers[n])
-		n++;
-	ps->numbers[n] = true;
-	p->number = (uint16_t)(n + 1);
-	snprintf(p->name, sizeof(p->name), "%s%u", p->ops->kind, n + 1u);
 }
 
 /* Floods by others than @p: what it would have been offered. */
@@ -118,13 +130,9 @@ static void flood_leave(struct ports *ps, struct port *p)
 	last->flood_at = p->flood_at;
 }
 
-void port_up(struct ports *ps, struct port *p, const char *name)
+void port_up(struct ports *ps, struct port *p)
 {
 	assert(p->state == PORT_JOINING);
-	if (name)
-		snprintf(p->name, sizeof(p->name), "%s", name);
-	else
-		number(ps, p);
 	p->state = PORT_UP;
 	ps->joining_count--;
 	ps->up_count++;
@@ -148,6 +156,11 @@ static bool too_long(const struct port *p, const struct frame *f)
 	return f->len > max;
 }
 
+static struct frame **queue_at(const struct port *p, uint32_t place)
+{
+	return &p->queue[(p->queue_head + place) & p->queue_mask];
+}
+
 int port_send(struct ports *ps, struct port *p, struct frame *f)
 {
 	p->counters.offered++;
@@ -158,7 +171,7 @@ int port_send(struct ports *ps, struct port *p, struct frame *f)
 	if (p->queue_count >= p->queue_limit)
 		return refuse(p, DROP_QUEUE_FULL);
 	frame_ref(f);
-	p->queue[(p->queue_head + p->queue_count++) % PORT_QUEUE] = f;
+	*queue_at(p, p->queue_count++) = f;
 	if (!p->dirty && !p->blocked) {
 		p->dirty = true;
 		ps->dirty[ps->dirty_count++] = p;
@@ -170,7 +183,7 @@ static void queue_pop(struct port *p)
 {
 	struct frame *f = p->queue[p->queue_head];
 
-	p->queue_head = (p->queue_head + 1) % PORT_QUEUE;
+	p->queue_head = (p->queue_head + 1) & p->queue_mask;
 	p->queue_count--;
 	frame_unref(f);
 }
@@ -216,38 +229,46 @@ static unsigned next_batch(const struct port *p)
 {
 	uint32_t n = p->queue_count;
 
-	if (n > PORT_QUEUE - p->queue_head)
-		n = PORT_QUEUE - p->queue_head;
+	if (n > p->queue_mask + 1 - p->queue_head)
+		n = p->queue_mask + 1 - p->queue_head;
 	return n > p->ops->batch ? p->ops->batch : n;
 }
 
 /* A queue that a stall has shortened grows by what the port takes. */
 static void grow_limit(struct port *p, unsigned taken)
 {
-	if (taken > PORT_QUEUE - p->queue_limit)
-		taken = PORT_QUEUE - p->queue_limit;
+	if (taken > p->queue_max - p->queue_limit)
+		taken = p->queue_max - p->queue_limit;
 	p->queue_limit += taken;
+}
+
+static void drop_first(struct port *p, enum drop why)
+{
+	p->unfinished = false;
+	if (!p->queue_count)
+		return;
+	p->counters.drop[why]++;
+	queue_pop(p);
 }
 
 static void flush(struct ports *ps, struct sw *sw, struct port *p,
 		  uint64_t now_ms)
 {
-	while (p->queue_count && p->state == PORT_UP) {
+	while ((p->queue_count || p->unfinished) && p->state == PORT_UP) {
 		unsigned n = next_batch(p);
 		int taken = p->ops->send(sw, p, &p->queue[p->queue_head],
 					 n);
 
 		if (taken < 0 && taken != -EAGAIN) {
-			p->counters.drop[taken == -ENETDOWN ? DROP_LINK_DOWN
-							    : DROP_SEND_ERROR]++;
-			queue_pop(p);
+			drop_first(p, taken == -ENETDOWN ? DROP_LINK_DOWN
+							 : DROP_SEND_ERROR);
 			continue;
 		}
 		if (taken > 0) {
 			queue_sent(p, (unsigned)taken);
 			grow_limit(p, (unsigned)taken);
 		}
-		if (taken < (int)n) {
+		if (taken < (int)n || p->unfinished) {
 			block(ps, sw, p, now_ms);
 			return;
 		}
@@ -271,7 +292,7 @@ void port_writable(struct ports *ps, struct port *p)
 	if (p->state != PORT_UP)
 		return;
 	unblock(ps, p);
-	if (!p->queue_count)
+	if (!p->queue_count && !p->unfinished)
 		p->lagging = false;
 	if (p->stalled) {
 		uint64_t missed = floods_by_others(ps, p) - p->flood_mark;
@@ -281,7 +302,7 @@ void port_writable(struct ports *ps, struct port *p)
 		p->counters.drop[DROP_STALLED] += missed;
 		flood_join(ps, p);
 	}
-	if (p->queue_count && !p->dirty) {
+	if ((p->queue_count || p->unfinished) && !p->dirty) {
 		p->dirty = true;
 		ps->dirty[ps->dirty_count++] = p;
 	}
@@ -292,7 +313,8 @@ static void stall(struct ports *ps, struct port *p)
 	p->stalled = true;
 	p->lagging = false;
 	p->counters.stalls++;
-	p->queue_limit = PORT_QUEUE_PROBATION;
+	if (p->queue_limit > PORT_QUEUE_PROBATION)
+		p->queue_limit = PORT_QUEUE_PROBATION;
 	ps->blocked_count--;
 	queue_drop(p, DROP_STALLED);
 	flood_leave(ps, p);
@@ -302,7 +324,7 @@ static void stall(struct ports *ps, struct port *p)
 static bool starves_somebody(const struct port *p)
 {
 	for (uint32_t i = 0; i < p->queue_count; i++)
-		if (p->queue[(p->queue_head + i) % PORT_QUEUE]->pool->starved)
+		if ((*queue_at(p, i))->pool->starved)
 			return true;
 	return false;
 }
@@ -320,7 +342,7 @@ static void queue_remove(struct port *p,
 	unsigned seen = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		struct frame *f = p->queue[(p->queue_head + i) % PORT_QUEUE];
+		struct frame *f = *queue_at(p, i);
 
 		if (goes(f, pool, seen)) {
 			p->counters.drop[DROP_QUEUE_FULL]++;
@@ -328,7 +350,7 @@ static void queue_remove(struct port *p,
 			continue;
 		}
 		seen += f->pool == pool;
-		p->queue[(p->queue_head + kept++) % PORT_QUEUE] = f;
+		*queue_at(p, kept++) = f;
 	}
 	p->queue_count = kept;
 }
@@ -435,11 +457,10 @@ void port_detach(struct ports *ps, struct port *p)
 		dirty_leave(ps, p);
 		last = port_counters(ps, p);
 		port_counters_add(&ps->gone, &last);
+		port_name_leave(ps, p, &last);
 		if (!p->stalled)
 			flood_leave(ps, p);
 		ps->up_count--;
-		if (p->number)
-			ps->numbers[p->number - 1] = false;
 	}
 	p->state = PORT_CLOSING;
 	ps->closing[ps->closing_count++] = p;
@@ -474,18 +495,31 @@ struct port_counters port_counters(const struct ports *ps, const struct port *p)
 	return c;
 }
 
+/* Add @more @times to @to; once less than never takes it away. */
+static void fold(struct port_counters *to, const struct port_counters *more,
+		 uint64_t times)
+{
+	to->received += times * more->received;
+	to->received_bytes += times * more->received_bytes;
+	to->forwarded += times * more->forwarded;
+	to->flooded += times * more->flooded;
+	to->offered += times * more->offered;
+	to->sent += times * more->sent;
+	to->sent_bytes += times * more->sent_bytes;
+	to->stalls += times * more->stalls;
+	for (int i = 0; i < DROP_COUNT; i++)
+		to->drop[i] += times * more->drop[i];
+}
+
 void port_counters_add(struct port_counters *to, const struct port_counters *more)
 {
-	to->received += more->received;
-	to->received_bytes += more->received_bytes;
-	to->forwarded += more->forwarded;
-	to->flooded += more->flooded;
-	to->offered += more->offered;
-	to->sent += more->sent;
-	to->sent_bytes += more->sent_bytes;
-	to->stalls += more->stalls;
-	for (int i = 0; i < DROP_COUNT; i++)
-		to->drop[i] += more->drop[i];
+	fold(to, more, 1);
+}
+
+void port_counters_subtract(struct port_counters *from,
+			    const struct port_counters *less)
+{
+	fold(from, less, -(uint64_t)1);
 }
 
 static uint64_t drops(const struct port_counters *c, int from, int to)

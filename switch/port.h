@@ -35,8 +35,11 @@
 #include "frame.h"
 #include "limits.h"
 
+struct endpoint;
 struct port;
 struct ports;
+struct socket_file;
+struct stream;
 struct sw;
 
 enum { PORT_NONE = UINT16_MAX }; /* no port's id */
@@ -83,15 +86,19 @@ enum {
 	ARMED_CONTROL = 1 << 2,
 };
 
+/* The members that may be NULL are said to be. */
 struct port_ops {
-	const char *kind;
+	const char *kind; /* of the port, if nothing else is found out */
 	unsigned batch; /* frames that send is given at most, 1..SEND_BATCH */
 
 	/*
 	 * Hand @n frames to the kernel, in order, without waiting. Returns how
 	 * many it took (a short count means: full for now), or -EAGAIN if it
 	 * takes none now, or another -errno that concerns the first only.
-	 * Must not close the port, but may mark it with port_fail().
+	 * Must not close the port, but may mark it with port_fail(). A frame
+	 * of which it took a part is among those taken; the kind keeps the rest
+	 * and sets p->unfinished. It is then called again, if need be with @n
+	 * 0, and goes on with that first.
 	 */
 	int (*send)(struct sw *sw, struct port *p,
 		    struct frame *const *frames, unsigned n);
@@ -106,6 +113,10 @@ struct port_ops {
 	/* The answer to arm_recv: @res and @flags as in io_uring_enter(2). */
 	void (*on_recv)(struct sw *sw, struct port *p, int res, uint32_t flags);
 
+	/* The answer to a request under ARMED_CONTROL; NULL if the kind makes
+	 * none. */
+	void (*on_control)(struct sw *sw, struct port *p, int res);
+
 	/* Give back descriptors; no request is outstanding any more. */
 	void (*release)(struct port *p);
 };
@@ -114,13 +125,15 @@ struct port {
 	/* for every frame */
 	const struct port_ops *ops;
 	struct pool *pool;
-	struct frame **queue; /* a ring of PORT_QUEUE */
-	uint32_t queue_head, queue_count;
+	struct frame **queue; /* a ring of queue_mask + 1 */
+	uint32_t queue_head, queue_count, queue_mask;
 	uint32_t queue_limit; /* how many may be in it now */
+	uint32_t queue_max;   /* and at most */
 	uint32_t frame_max;   /* longest frame that it can take, bytes */
 	bool tags_extra;      /* a tagged one may be 4 bytes longer */
 	bool dirty;	      /* is in ports->dirty */
 	bool blocked, stalled;
+	bool unfinished; /* a frame that counts as sent is not out entirely */
 	bool lagging; /* has been blocked since its queue was last empty */
 	/* Where its last unicast frame went (or PORT_NONE), and how many have
 	 * gone there in a row. */
@@ -129,7 +142,8 @@ struct port {
 	enum port_state state;
 	uint16_t id;
 	uint16_t flood_at; /* place in ports->flood, if up and not stalled */
-	uint16_t number; /* in its name; 0 if it was given a name */
+	uint16_t number; /* in its name; 0 if there is none */
+	bool named;	 /* its name was asked for, and is remembered */
 	uint32_t gen;
 	int fd; /* frames */
 	unsigned armed;
@@ -141,15 +155,31 @@ struct port {
 	uint64_t last_recv_ms;
 	struct port_counters counters;
 	const char *failed; /* why it is to be closed at the end of the round */
-	char name[16];
+	const char *kind; /* as its name begins */
+	char name[PORT_NAME_BYTES];
+	char description[DESCRIPTION_BYTES]; /* what its guest says of itself */
+	const struct endpoint *endpoint;     /* where it came from */
+
+	/* It is detached: look whether its other side is back. Returns whether
+	 * to look again soon. NULL if it is closed instead of detached. */
+	bool (*reattach)(struct sw *sw, struct port *p);
 
 	/* by kind */
 	int control_fd; /* -1 if the kind has none */
+	bool is_vde;
 	uint32_t request_bytes;
-	uint8_t request[256];
+	uint8_t request[JOIN_BYTES];
 	uint32_t peer_pid, peer_uid;
-	bool link_down;
-	const char *tap_name; /* as it was asked for, where p->name follows */
+	bool link_down; /* its network device is */
+	bool detached;	/* its other side is not there now */
+	struct stream *stream;
+	struct socket_file *file;
+};
+
+/* What is kept of a port that had asked for its name, while it is away. */
+struct port_past {
+	char name[PORT_NAME_BYTES]; /* "": free */
+	struct port_counters counters;
 };
 
 struct ports {
@@ -164,6 +194,8 @@ struct ports {
 	uint16_t up_count, joining_count, blocked_count, failed_count;
 	uint64_t floods; /* frames flooded, by anybody */
 	struct port_counters gone; /* the sum of ports that have been closed */
+	struct port_past past[PORT_NAMES_KEPT];
+	uint16_t past_next; /* the place to be taken when all are */
 };
 
 extern const char *const drop_names[DROP_COUNT];
@@ -173,17 +205,18 @@ void ports_init(struct ports *ps);
 void ports_fini(struct ports *ps);
 
 /*
- * A port of kind @ops in state JOINING, at @now_ms. Takes the lowest free id.
- * NULL if PORTS_MAX are there or memory is short.
+ * A port of kind @ops in state JOINING, at @now_ms, with room for @queue
+ * frames (0: PORT_QUEUE). Takes the lowest free id. NULL if PORTS_MAX are there
+ * or memory is short.
  */
 struct port *port_new(struct ports *ps, const struct port_ops *ops,
-		      uint64_t now_ms);
+		      uint32_t queue, uint64_t now_ms);
 
 /*
- * A joining port with its descriptor and pool set takes part from now on. It
- * is called @kind and a number if @name is NULL.
+ * A joining port with its descriptor and pool set takes part from now on, under
+ * the name that port_name.h has given it.
  */
-void port_up(struct ports *ps, struct port *p, const char *name);
+void port_up(struct ports *ps, struct port *p);
 
 /*
  * Queue @f for @p. Takes its own reference; the caller keeps theirs. Returns
@@ -228,6 +261,8 @@ struct port_counters port_counters(const struct ports *ps,
 				   const struct port *p);
 void port_counters_add(struct port_counters *to,
 		       const struct port_counters *more);
+void port_counters_subtract(struct port_counters *from,
+			    const struct port_counters *less);
 uint64_t port_dropped(const struct port_counters *c);
 uint64_t port_undelivered(const struct port_counters *c);
 

@@ -3,12 +3,25 @@
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>
+#include <unistd.h>
 
+#include "ether.h"
 #include "frame.h"
 #include "log.h"
 #include "loop.h"
+#include "mac.h"
 #include "port.h"
 #include "sw.h"
+
+uint32_t port_io_buffer_bytes(uint32_t mtu)
+{
+	const uint32_t line = 64; /* of the processor's cache */
+	uint32_t bytes = mtu + ETHER_HEADER_BYTES + ETHER_TAG_BYTES;
+
+	if (bytes < BUFFER_BYTES_MIN)
+		bytes = BUFFER_BYTES_MIN;
+	return (bytes + line - 1) / line * line;
+}
 
 int port_io_open(struct sw *sw, struct port *p, uint32_t slot_bytes)
 {
@@ -42,6 +55,17 @@ static void received_frame(struct sw *sw, struct port *p, uint16_t buffer,
 	frame_unref(f);
 }
 
+void port_io_give_back(struct port *p, uint32_t flags)
+{
+	struct frame *f = NULL;
+
+	if (flags & IORING_CQE_F_BUFFER)
+		f = pool_take(p->pool,
+			      (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT), 0);
+	if (f)
+		frame_unref(f);
+}
+
 int port_io_received(struct sw *sw, struct port *p, int res, uint32_t flags)
 {
 	if (flags & IORING_CQE_F_BUFFER)
@@ -59,6 +83,29 @@ int port_io_received(struct sw *sw, struct port *p, int res, uint32_t flags)
 	else
 		p->ops->arm_recv(sw, p);
 	return 0;
+}
+
+void port_io_detach(struct sw *sw, struct port *p)
+{
+	loop_cancel(sw, p, ARMED_RECV | ARMED_WRITABLE);
+	close(p->fd);
+	p->fd = -1;
+	p->detached = true;
+	sw->ports_detached = true;
+	mac_flush_port(sw->forward.macs, p->id);
+}
+
+void port_lost(struct sw *sw, struct port *p, const char *why)
+{
+	if (!p->reattach) {
+		port_fail(&sw->ports, p, why);
+		return;
+	}
+	if (p->detached)
+		return;
+	log_guest(sw->now_ms, "port %s: %s; connecting again when it is back",
+		  p->name, why);
+	port_io_detach(sw, p);
 }
 
 void port_io_wait_writable(struct sw *sw, struct port *p)

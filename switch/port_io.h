@@ -11,6 +11,9 @@
 struct port;
 struct sw;
 
+/* Room for a frame of @mtu bytes behind its header, with a tag. */
+uint32_t port_io_buffer_bytes(uint32_t mtu);
+
 /*
  * Give @p a pool of buffers of @slot_bytes, known to the kernel. Returns 0, or
  * -errno and nothing has changed.
@@ -24,6 +27,19 @@ int port_io_open(struct sw *sw, struct port *p, uint32_t slot_bytes);
  * being read.
  */
 int port_io_received(struct sw *sw, struct port *p, int res, uint32_t flags);
+
+/* Of a completed receive, the buffer only: the frame is not wanted. */
+void port_io_give_back(struct port *p, uint32_t flags);
+
+/*
+ * The other side of @p has gone, for @why (a literal). A port of a kind that
+ * reattaches stays without it and looks for it again; another is closed.
+ */
+void port_lost(struct sw *sw, struct port *p, const char *why);
+
+/* Let go of p->fd, take back what the kernel was asked, forget its addresses;
+ * it is looked for again in every tick. */
+void port_io_detach(struct sw *sw, struct port *p);
 
 /* Be told when p->fd is writable: an implementation of wait_writable. */
 void port_io_wait_writable(struct sw *sw, struct port *p);

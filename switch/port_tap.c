@@ -9,11 +9,12 @@
 
 #include "../tap/tap.h"
 #include "clock.h"
+#include "endpoint.h"
 #include "ether.h"
 #include "frame.h"
 #include "log.h"
-#include "mac.h"
 #include "port_io.h"
+#include "port_name.h"
 #include "sw.h"
 
 static void tap_release(struct port *p)
@@ -35,7 +36,7 @@ static int tap_send(struct sw *sw, struct port *p, struct frame *const *frames,
 {
 	(void)sw;
 	(void)n; /* one: a tap has no call for several */
-	if (p->fd < 0)
+	if (p->detached)
 		return -ENETDOWN;
 	if (write(p->fd, frames[0]->data, frames[0]->len) < 0)
 		return send_failed(errno);
@@ -48,7 +49,7 @@ static void tap_arm_recv(struct sw *sw, struct port *p)
 {
 	struct io_uring_sqe *sqe;
 
-	if (p->state != PORT_UP || p->fd < 0)
+	if (p->state != PORT_UP || p->detached)
 		return;
 	sqe = loop_port_sqe(sw, p, ARMED_RECV);
 	if (!sqe)
@@ -66,18 +67,18 @@ static void tap_arm_recv(struct sw *sw, struct port *p)
 }
 
 /* Whatever the reason, the device can no longer be read: let go of it. */
-static void detach(struct sw *sw, struct port *p, int err)
+static void let_go(struct sw *sw, struct port *p, int err)
 {
-	if (p->fd < 0)
+	if (p->detached)
 		return;
+	if (!p->reattach) {
+		port_fail(&sw->ports, p, "its tap device has gone");
+		return;
+	}
 	log_info("tap %s: %s; attached again when there is a tap device %s",
 		 p->name, err == -EBADFD ? "deleted" : strerror(-err),
-		 p->tap_name);
-	loop_cancel(sw, p, ARMED_WRITABLE);
-	close(p->fd);
-	p->fd = -1;
-	mac_flush_port(sw->forward.macs, p->id);
-	sw->taps_detached = true;
+		 p->endpoint->argument);
+	port_io_detach(sw, p);
 }
 
 static void tap_on_recv(struct sw *sw, struct port *p, int res, uint32_t flags)
@@ -85,7 +86,7 @@ static void tap_on_recv(struct sw *sw, struct port *p, int res, uint32_t flags)
 	int err = port_io_received(sw, p, res, flags);
 
 	if (err)
-		detach(sw, p, err);
+		let_go(sw, p, err);
 }
 
 static const struct port_ops tap_ops = {
@@ -98,103 +99,152 @@ static const struct port_ops tap_ops = {
 	.release = tap_release,
 };
 
+/* A port that was not given a name has its device's. */
+static void follow_name(struct port *p, const char *name)
+{
+	if (*p->endpoint->name || !strcmp(p->name, name))
+		return;
+	log_info("tap %s: is called %s now", p->name, name);
+	snprintf(p->name, sizeof(p->name), "%s", name);
+}
+
 static void learn_about_device(struct port *p, const struct tap_state *now)
 {
-	if (strcmp(p->name, now->name))
-		log_info("tap %s: is called %s now", p->name, now->name);
-	snprintf(p->name, sizeof(p->name), "%s", now->name);
+	follow_name(p, now->name);
 	p->link_down = !now->up;
 	p->frame_max = now->mtu + ETHER_HEADER_BYTES;
 	p->tags_extra = true;
 }
 
-static int open_one(struct sw *sw, const char *name, char *why, size_t why_bytes)
-{
-	struct port *p = port_new(&sw->ports, &tap_ops, sw->now_ms);
-	struct tap_state state;
-	int err;
-
-	if (!p)
-		return -ENOMEM;
-	p->tap_name = name;
-	for (int tries = 0; tries < RESTART_TRIES; tries++) {
-		p->fd = tap_open(name, &state, why, why_bytes);
-		if (p->fd != -EBUSY)
-			break;
-		clock_pause();
-	}
-	if (p->fd < 0)
-		return p->fd;
-	err = port_io_open(sw, p, TAP_BUFFER_BYTES);
-	if (err) {
-		snprintf(why, why_bytes, "tap %s: cannot get receive buffers: %s",
-			 name, strerror(-err));
-		return err;
-	}
-	port_up(&sw->ports, p, state.name);
-	learn_about_device(p, &state);
-	if (!state.up)
-		log_info("tap %s: is down, and bringing it up is not permitted: ip link set %s up",
-			 p->name, p->name);
-	return 0;
-}
-
-int tap_ports_open(struct sw *sw, char *why, size_t why_bytes)
-{
-	for (unsigned i = 0; i < sw->options->tap_count; i++) {
-		int err = open_one(sw, sw->options->taps[i], why, why_bytes);
-
-		if (err)
-			return err;
-	}
-	if (!sw->options->tap_count)
-		return 0;
-	sw->link_watch_fd = tap_watch_open();
-	if (sw->link_watch_fd < 0)
-		snprintf(why, why_bytes, "cannot watch network devices: %s",
-			 strerror(-sw->link_watch_fd));
-	return sw->link_watch_fd < 0 ? sw->link_watch_fd : 0;
-}
-
 /* A device may be busy for a moment while somebody is setting it up. */
-static void attach_again(struct sw *sw, struct port *p)
+static bool attach_again(struct sw *sw, struct port *p)
 {
+	const char *name = p->endpoint->argument;
 	struct tap_state state;
 	char why[256];
 	int fd;
 
-	if (p->armed & ARMED_RECV || !if_nametoindex(p->tap_name))
-		return;
-	fd = tap_open(p->tap_name, &state, why, sizeof(why));
-	if (fd == -EBUSY)
-		sw->taps_detached = true;
+	if (p->armed & ARMED_RECV)
+		return true;
+	if (!if_nametoindex(name))
+		return false; /* a link event will tell */
+	fd = tap_open(name, &state, why, sizeof(why));
 	if (fd < 0)
-		return;
+		return fd == -EBUSY;
 	p->fd = fd;
+	p->detached = false;
 	learn_about_device(p, &state);
 	log_info("tap %s: attached again", p->name);
 	tap_arm_recv(sw, p);
+	return false;
 }
 
-void tap_ports_recheck(struct sw *sw)
+/* Its device as the kernel's restarts leave it: busy for a moment. */
+static int open_device(const char *name, struct tap_state *state, char *why,
+		       size_t why_bytes)
+{
+	int fd = -EBUSY;
+
+	for (int tries = 0; fd == -EBUSY && tries < RESTART_TRIES; tries++) {
+		if (tries)
+			clock_pause();
+		fd = tap_open(name, state, why, why_bytes);
+	}
+	return fd;
+}
+
+/* The port @p of an open device. */
+static int take_part(struct sw *sw, struct port *p, struct tap_state *state,
+		     char *why, size_t why_bytes)
+{
+	const struct endpoint *e = p->endpoint;
+	int err = e->mtu ? tap_set_mtu(state, e->mtu, why, why_bytes) : 0;
+
+	if (err)
+		return err;
+	err = port_io_open(sw, p, TAP_BUFFER_BYTES);
+	if (err) {
+		snprintf(why, why_bytes, "tap %s: cannot get receive buffers: %s",
+			 state->name, strerror(-err));
+		return err;
+	}
+	port_name_give(&sw->ports, p, *e->name ? e->name : state->name, 0);
+	port_up(&sw->ports, p);
+	learn_about_device(p, state);
+	if (!state->up)
+		log_info("tap %s: is down, and bringing it up is not permitted: ip link set %s up",
+			 p->name, state->name);
+	return 0;
+}
+
+/* One watch for all of them. */
+static int watch_links(struct sw *sw, char *why, size_t why_bytes)
+{
+	if (sw->link_watch_fd >= 0)
+		return 0;
+	sw->link_watch_fd = tap_watch_open();
+	if (sw->link_watch_fd >= 0)
+		return 0;
+	snprintf(why, why_bytes, "cannot watch network devices: %s",
+		 strerror(-sw->link_watch_fd));
+	return sw->link_watch_fd;
+}
+
+static int no_memory(char *why, size_t why_bytes)
+{
+	snprintf(why, why_bytes, "out of memory");
+	return -ENOMEM;
+}
+
+int tap_port_open(struct sw *sw, const struct endpoint *e, char *why,
+		  size_t why_bytes)
+{
+	struct port *p = port_new(&sw->ports, &tap_ops, e->queue, sw->now_ms);
+	struct tap_state state;
+	int err;
+
+	if (!p)
+		return no_memory(why, why_bytes);
+	p->endpoint = e;
+	p->reattach = attach_again;
+	p->fd = open_device(e->argument, &state, why, why_bytes);
+	if (p->fd < 0)
+		return p->fd;
+	err = take_part(sw, p, &state, why, why_bytes);
+	return err ? err : watch_links(sw, why, why_bytes);
+}
+
+int tap_port_adopt(struct sw *sw, const struct endpoint *e, int fd, char *why,
+		   size_t why_bytes)
+{
+	struct tap_state state;
+	struct port *p;
+	int err = tap_adopt(fd, &state, why, why_bytes);
+
+	if (err)
+		return err;
+	p = port_new(&sw->ports, &tap_ops, e->queue, sw->now_ms);
+	if (!p)
+		return no_memory(why, why_bytes);
+	p->endpoint = e;
+	p->fd = fd;
+	err = take_part(sw, p, &state, why, why_bytes);
+	return err ? err : watch_links(sw, why, why_bytes);
+}
+
+void tap_ports_on_link(struct sw *sw)
 {
 	struct tap_state state;
 
-	sw->taps_detached = false;
+	tap_watch_drain(sw->link_watch_fd);
 	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
 		struct port *p = sw->ports.by_id[i];
 
 		if (p->ops != &tap_ops || p->state != PORT_UP)
 			continue;
-		if (p->fd < 0)
-			attach_again(sw, p);
+		if (p->detached)
+			sw->ports_detached |= attach_again(sw, p);
 		else if (!tap_query(p->fd, &state))
 			learn_about_device(p, &state);
 	}
-}
-
-void tap_ports_on_link(struct sw *sw)
-{
-	tap_watch_drain(sw->link_watch_fd);
-	tap_ports_recheck(sw);
 }

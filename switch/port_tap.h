@@ -10,18 +10,22 @@
 
 #include <stddef.h>
 
+struct endpoint;
 struct sw;
 
 /*
- * A port for every tap of the options, and the watch on network devices.
+ * The port of @e, a tap, and if it is the first the watch on network devices.
  * Returns 0, or -errno with a line in @why.
  */
-int tap_ports_open(struct sw *sw, char *why, size_t why_bytes);
+int tap_port_open(struct sw *sw, const struct endpoint *e, char *why,
+		  size_t why_bytes);
+
+/* The same for @e that names descriptor @fd. -ENOTTY, without a line: it is no
+ * tap. */
+int tap_port_adopt(struct sw *sw, const struct endpoint *e, int fd, char *why,
+		   size_t why_bytes);
 
 /* The watch has something to say. */
 void tap_ports_on_link(struct sw *sw);
-
-/* Look at every tap's device again. */
-void tap_ports_recheck(struct sw *sw);
 
 #endif

@@ -10,7 +10,7 @@
 
 static const char *state_of(const struct port *p)
 {
-	if (p->fd < 0)
+	if (p->detached)
 		return "detached";
 	if (p->link_down)
 		return "down";
@@ -18,20 +18,23 @@ static const char *state_of(const struct port *p)
 }
 
 static void print_port(FILE *to, const char *name, const char *state,
+		       const char *kind, const char *description,
 		       const struct port_counters *c, uint32_t queued)
 {
 	fprintf(to,
-		"port=%s state=%s received=%" PRIu64 " forwarded=%" PRIu64
+		"port=%s state=%s%s%s received=%" PRIu64 " forwarded=%" PRIu64
 		" dropped=%" PRIu64 " offered=%" PRIu64 " sent=%" PRIu64
 		" undelivered=%" PRIu64 " queued=%u rx_bytes=%" PRIu64
 		" tx_bytes=%" PRIu64 " flooded=%" PRIu64 " stalls=%" PRIu64,
-		name, state, c->received, c->forwarded, port_dropped(c),
+		name, state, kind ? " kind=" : "", kind ? kind : "", c->received, c->forwarded, port_dropped(c),
 		c->offered, c->sent, port_undelivered(c), queued,
 		c->received_bytes, c->sent_bytes, c->flooded, c->stalls);
 	for (int i = 0; i < DROP_COUNT; i++)
 		if (c->drop[i])
 			fprintf(to, " drop.%s=%" PRIu64, drop_names[i],
 				c->drop[i]);
+	if (*description)
+		fprintf(to, " description=\"%s\"", description);
 	fputc('\n', to);
 }
 
@@ -50,12 +53,13 @@ static void print(struct sw *sw, FILE *to)
 		if (p->state != PORT_UP)
 			continue;
 		c = port_counters(&sw->ports, p);
-		print_port(to, p->name, state_of(p), &c, p->queue_count);
+		print_port(to, p->name, state_of(p), p->kind, p->description, &c,
+			   p->queue_count);
 		port_counters_add(&total, &c);
 		queued += p->queue_count;
 	}
-	print_port(to, "closed", "closed", &sw->ports.gone, 0);
-	print_port(to, "total", "sum", &total, queued);
+	print_port(to, "closed", "closed", NULL, "", &sw->ports.gone, 0);
+	print_port(to, "total", "sum", NULL, "", &total, queued);
 	fprintf(to,
 		"mac entries=%u capacity=%u learned=%" PRIu64 " moved=%" PRIu64
 		" expired=%" PRIu64 " evicted=%" PRIu64 " refused=%" PRIu64 "\n",

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "forward.h"
-#include "listen.h"
+#include "listener.h"
 #include "loop.h"
 #include "options.h"
 #include "port.h"
@@ -17,14 +17,15 @@ struct sw {
 	struct loop loop;
 	struct forward forward;
 	struct ports ports;
-	struct listener listener;
+	struct listener *listeners;
+	uint16_t listener_count;
 	const struct options *options;
 	uint64_t now_ms; /* the time of this round */
 	int signal_fd;
 	int link_watch_fd;    /* -1: no tap */
 	bool watch_stdin;
-	bool accept_paused;   /* out of descriptors or ports */
-	bool taps_detached;   /* some tap waits for its device to come back */
+	bool accept_paused;   /* some listener is */
+	bool ports_detached;  /* some port looks for its other side */
 	bool warm;	      /* some port has buffers to trim */
 	bool stopping;
 };

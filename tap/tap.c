@@ -134,6 +134,54 @@ fail:
 	return err;
 }
 
+static int complain_adopt(int fd, const char *what, char *why,
+			  size_t why_bytes)
+{
+	snprintf(why, why_bytes, "descriptor %d: %s", fd, what);
+	return -EINVAL;
+}
+
+int tap_adopt(int fd, struct tap_state *state, char *why, size_t why_bytes)
+{
+	struct ifreq ifr = { 0 };
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || ioctl(fd, TUNGETIFF, &ifr))
+		return -ENOTTY;
+	if (!(ifr.ifr_flags & IFF_TAP) || !(ifr.ifr_flags & IFF_NO_PI) ||
+	    ifr.ifr_flags & IFF_VNET_HDR)
+		return complain_adopt(fd, "must be a tap opened with IFF_TAP | IFF_NO_PI and no header",
+				      why, why_bytes);
+	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK))
+		return complain_adopt(fd, strerror(errno), why, why_bytes);
+	bring_up(ifr.ifr_name);
+	if (tap_query(fd, state))
+		return complain_adopt(fd, "its tap device has gone", why,
+				      why_bytes);
+	return 0;
+}
+
+int tap_set_mtu(struct tap_state *state, uint32_t mtu, char *why,
+		size_t why_bytes)
+{
+	struct ifreq ifr = { 0 };
+	int err;
+
+	if (state->mtu == mtu)
+		return 0;
+	memcpy(ifr.ifr_name, state->name, sizeof(ifr.ifr_name));
+	ifr.ifr_mtu = (int)mtu;
+	err = device_ioctl(SIOCSIFMTU, &ifr);
+	if (err) {
+		snprintf(why, why_bytes,
+			 "tap %s: cannot set its MTU to %u: %s (as root: ip link set %s mtu %u)",
+			 state->name, mtu, strerror(-err), state->name, mtu);
+		return err;
+	}
+	state->mtu = mtu;
+	return 0;
+}
+
 int tap_watch_open(void)
 {
 	struct sockaddr_nl addr = { .nl_family = AF_NETLINK,

@@ -31,6 +31,17 @@ struct tap_state {
 int tap_open(const char *name, struct tap_state *state, char *why,
 	     size_t why_bytes);
 
+/*
+ * The same for a descriptor that somebody else has opened: @fd stays open in
+ * any case. Returns 0, or -errno with a line in @why; -ENOTTY is no tun or tap.
+ */
+int tap_adopt(int fd, struct tap_state *state, char *why, size_t why_bytes);
+
+/* Give the device of @state another MTU. Returns 0, or -errno with a line in
+ * @why. */
+int tap_set_mtu(struct tap_state *state, uint32_t mtu, char *why,
+		size_t why_bytes);
+
 /* The device behind @fd now: it may have been renamed. Returns 0 or -errno. */
 int tap_query(int fd, struct tap_state *state);
 

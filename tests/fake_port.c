@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../switch/ether.h"
+#include "../switch/port_name.h"
 
 enum { BUFFER_BYTES = 2048, MARK_AT = ETHER_HEADER_BYTES };
 
@@ -22,11 +23,15 @@ static int fake_send(struct sw *sw, struct port *p, struct frame *const *frames,
 
 	if (fake->error)
 		return fake->error;
+	if (p->unfinished && fake->room)
+		p->unfinished = false;
 	for (unsigned i = 0; i < taken; i++)
 		memcpy(&fake->marks[fake->taken++ % FAKE_TAKEN_MAX],
 		       frames[i]->data + MARK_AT, sizeof(uint32_t));
 	fake->room -= taken;
-	return taken ? (int)taken : -EAGAIN;
+	if (fake->splits && taken && !fake->room)
+		p->unfinished = true;
+	return taken || !n ? (int)taken : -EAGAIN;
 }
 
 static void fake_wait_writable(struct sw *sw, struct port *p)
@@ -47,15 +52,23 @@ static const struct port_ops fake_ops = {
 	.release = fake_release,
 };
 
-void fake_add(struct fake_net *net, unsigned at)
+void fake_add_named(struct fake_net *net, unsigned at, const char *name,
+		    unsigned number)
 {
-	struct port *p = port_new(&net->ports, &fake_ops, net->now_ms);
+	struct port *p = port_new(&net->ports, &fake_ops, net->queue,
+				  net->now_ms);
 
 	p->fd = (int)at;
 	p->frame_max = BUFFER_BYTES;
 	p->pool = pool_new(PORT_BUFFERS, BUFFER_BYTES);
-	port_up(&net->ports, p, NULL);
+	port_name_give(&net->ports, p, name, number);
+	port_up(&net->ports, p);
 	net->fakes[at] = (struct fake){ .port = p, .room = UINT32_MAX };
+}
+
+void fake_add(struct fake_net *net, unsigned at)
+{
+	fake_add_named(net, at, NULL, 0);
 }
 
 void fake_net_init(struct fake_net *net, unsigned count)

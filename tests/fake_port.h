@@ -26,6 +26,8 @@ struct fake {
 	struct port *port;
 	unsigned room;	/* frames it takes before it is full */
 	int error;	/* if not 0, what every send answers */
+	bool splits;	/* of the last frame for which it has room it takes a
+			 * part only */
 	unsigned taken; /* frames so far */
 	uint32_t marks[FAKE_TAKEN_MAX]; /* the mark of each (fake_receive) */
 	unsigned waits; /* times it was asked to say when it has room */
@@ -36,6 +38,7 @@ struct fake_net {
 	struct forward forward;
 	struct fake fakes[FAKE_PORTS];
 	uint64_t now_ms;
+	uint32_t queue; /* room of ports still to be added; 0: the usual */
 };
 
 /* A switch with @count ports that take everything. */
@@ -44,6 +47,9 @@ void fake_net_fini(struct fake_net *net);
 
 /* One more port, at index @at. */
 void fake_add(struct fake_net *net, unsigned at);
+/* The same for one that asks for a name or a number. */
+void fake_add_named(struct fake_net *net, unsigned at, const char *name,
+		    unsigned number);
 /* Close the port at @at at once, as if nothing were outstanding. */
 void fake_close(struct fake_net *net, unsigned at);
 

@@ -19,7 +19,9 @@ static int parse(const char *line)
 	strcpy(copy, line);
 	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
 		argv[argc++] = word;
-	return options_parse(argc, argv, &o, why, sizeof(why));
+	if (options_parse(argc, argv, &o, why, sizeof(why)))
+		return -EINVAL;
+	return options_complete(&o, why, sizeof(why));
 }
 
 static void refused(const char *line, const char *naming)
@@ -34,20 +36,24 @@ static void without_options_it_is_uml_switch(void **state)
 {
 	(void)state;
 	assert_int_equal(parse(""), 0);
-	assert_string_equal(o.unix_path, "/tmp/uml.ctl");
-	assert_int_equal(o.tap_count, 0);
+	assert_int_equal(o.listener_count, 1);
+	assert_int_equal(o.listeners[0].kind, LISTEN_UML);
+	assert_string_equal(o.listeners[0].argument, "/tmp/uml.ctl");
+	assert_int_equal(o.port_count, 0);
 	assert_false(o.hub || o.daemon);
 	assert_int_equal(o.ageing_s, 300);
 	assert_int_equal(o.mac_entries, 16384);
-	assert_int_equal(o.mode, -1);
+	assert_int_equal(o.listeners[0].mode, -1);
 }
 
 static void words_of_uml_switch_are_understood(void **state)
 {
 	(void)state;
 	assert_int_equal(parse("-tap tap0 -unix /run/u.ctl -hub -daemon"), 0);
-	assert_string_equal(o.taps[0], "tap0");
-	assert_string_equal(o.unix_path, "/run/u.ctl");
+	assert_int_equal(o.ports[0].kind, PORT_TAP);
+	assert_string_equal(o.ports[0].argument, "tap0");
+	assert_int_equal(o.listener_count, 1);
+	assert_string_equal(o.listeners[0].argument, "/run/u.ctl");
 	assert_true(o.hub && o.daemon);
 }
 
@@ -64,20 +70,110 @@ static void several_taps_are_kept_in_order(void **state)
 {
 	(void)state;
 	assert_int_equal(parse("--tap a --tap b"), 0);
-	assert_int_equal(o.tap_count, 2);
-	assert_string_equal(o.taps[1], "b");
-	refused("--tap a --tap a", "--tap 'a'");
+	assert_int_equal(o.port_count, 2);
+	assert_string_equal(o.ports[1].argument, "b");
+	refused("--tap a --tap a", "'a'");
+	refused("--tap a --port tap:a", "'a'");
+}
+
+static void the_short_forms_are_the_long_ones(void **state)
+{
+	struct endpoint by_short[2];
+
+	(void)state;
+	assert_int_equal(parse("--unix /x --tap t,mtu=900"), 0);
+	by_short[0] = o.listeners[0];
+	by_short[1] = o.ports[0];
+	assert_int_equal(parse("--listen uml:/x --port tap:t,mtu=900"), 0);
+	assert_memory_equal(&o.listeners[0], &by_short[0], sizeof(by_short[0]));
+	assert_memory_equal(&o.ports[0], &by_short[1], sizeof(by_short[1]));
+}
+
+/* Guests attach at the old place unless something else than taps is named. */
+static void the_old_place_is_the_default(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("--tap t"), 0);
+	assert_int_equal(o.listener_count, 1);
+	assert_int_equal(parse("--listen bess:/b"), 0);
+	assert_int_equal(o.listener_count, 1);
+	assert_int_equal(o.listeners[0].kind, LISTEN_BESS);
+	assert_int_equal(parse("--port connect-stream:/p"), 0);
+	assert_int_equal(o.listener_count, 0);
+}
+
+static void a_path_of_unix_is_taken_as_it_is(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("--unix /a,mode=0600"), 0);
+	assert_string_equal(o.listeners[0].argument, "/a,mode=0600");
+}
+
+static void what_is_said_for_all_sockets_counts_where_nothing_else_is(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("--listen bess:/b,mode=0666 --mode 0600 --tap t "
+			       "--group 5 --port dgram:/l,remote=/r,group=6"),
+			 0);
+	assert_int_equal(o.listeners[0].mode, 0666);
+	assert_int_equal(o.listeners[0].group, 5);
+	assert_int_equal(o.ports[1].mode, 0600);
+	assert_int_equal(o.ports[1].group, 6);
+	assert_int_equal(o.ports[0].mode, -1);
+}
+
+static void names_and_descriptors_are_used_once(void **state)
+{
+	(void)state;
+	refused("--listen bess:/b,name=x --port tap:t,name=x", "'x'");
+	refused("--listen fd:3 --port fd:3", "'3'");
+	assert_int_equal(parse("--listen bess:/b,name=x --listen stream:/s,name=y "
+			       "--port fd:3 --port fd:4 --port tap:3"),
+			 0);
+}
+
+static void what_is_inherited_is_named_like_the_rest(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(""), 0);
+	memset(&o, 0, sizeof(o));
+	assert_int_equal(options_inherit(&o, ENDPOINT_LISTENER, 3, "stream-web",
+					 why, sizeof(why)),
+			 0);
+	assert_int_equal(options_inherit(&o, ENDPOINT_PORT, 4, "", why,
+					 sizeof(why)),
+			 0);
+	assert_int_equal(options_complete(&o, why, sizeof(why)), 0);
+	assert_int_equal(o.listener_count, 1);
+	assert_int_equal(o.listeners[0].kind, LISTEN_FD);
+	assert_string_equal(o.listeners[0].argument, "3");
+	assert_string_equal(o.listeners[0].name, "stream-web");
+	assert_int_equal(o.ports[0].kind, PORT_FD);
+}
+
+static void too_many_are_refused(void **state)
+{
+	(void)state;
+	memset(&o, 0, sizeof(o));
+	for (int i = 0; i < LISTENERS_MAX; i++)
+		assert_int_equal(options_inherit(&o, ENDPOINT_LISTENER, i, "",
+						 why, sizeof(why)),
+				 0);
+	assert_int_equal(options_inherit(&o, ENDPOINT_LISTENER, 999, "", why,
+					 sizeof(why)),
+			 -EINVAL);
+	assert_non_null(strstr(why, "999"));
 }
 
 static void permissions_are_octal(void **state)
 {
 	(void)state;
 	assert_int_equal(parse("--mode 660"), 0);
-	assert_int_equal(o.mode, 0660);
+	assert_int_equal(endpoint_mode(&o.listeners[0]), 0660);
 	assert_int_equal(parse("--group 0"), 0);
-	assert_int_equal(o.mode, 0770);
+	assert_int_equal(endpoint_mode(&o.listeners[0]), 0770);
 	assert_int_equal(parse("--group root --mode 0700"), 0);
-	assert_int_equal(o.mode, 0700);
+	assert_int_equal(endpoint_mode(&o.listeners[0]), 0700);
 }
 
 static void users_and_groups_go_by_name_or_number(void **state)
@@ -138,6 +234,13 @@ int main(void)
 		cmocka_unit_test(words_of_uml_switch_are_understood),
 		cmocka_unit_test(one_dash_or_two_and_equals_are_the_same),
 		cmocka_unit_test(several_taps_are_kept_in_order),
+		cmocka_unit_test(the_short_forms_are_the_long_ones),
+		cmocka_unit_test(the_old_place_is_the_default),
+		cmocka_unit_test(a_path_of_unix_is_taken_as_it_is),
+		cmocka_unit_test(what_is_said_for_all_sockets_counts_where_nothing_else_is),
+		cmocka_unit_test(names_and_descriptors_are_used_once),
+		cmocka_unit_test(what_is_inherited_is_named_like_the_rest),
+		cmocka_unit_test(too_many_are_refused),
 		cmocka_unit_test(permissions_are_octal),
 		cmocka_unit_test(users_and_groups_go_by_name_or_number),
 		cmocka_unit_test(bad_values_are_named),

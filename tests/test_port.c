@@ -483,6 +483,88 @@ static void a_tap_takes_a_tagged_frame_four_bytes_longer(void **state)
 	fake_flush(&net);
 }
 
+static void a_port_has_as_much_room_as_it_was_given(void **state)
+{
+	(void)state;
+	net.queue = 5;
+	fake_add(&net, 4);
+	net.fakes[4].room = 0;
+	fake_receive(&net, 4, BROADCAST, station(4), 60, 0);
+	fake_flush(&net);
+	for (uint32_t mark = 0; mark < 9; mark++)
+		unicast(0, 4, mark);
+	assert_int_equal(port_at(4)->queue_count, 5);
+	assert_int_equal(port_at(4)->counters.drop[DROP_QUEUE_FULL], 4);
+	net.fakes[4].room = 100;
+	fake_flush(&net);
+	assert_int_equal(net.fakes[4].taken, 5);
+	for (uint32_t mark = 0; mark < 5; mark++)
+		assert_int_equal(net.fakes[4].marks[mark], mark);
+}
+
+static void a_long_queue_keeps_the_order_around_its_end(void **state)
+{
+	(void)state;
+	net.queue = PORT_QUEUE_MAX;
+	fake_add(&net, 4);
+	fake_receive(&net, 4, BROADCAST, station(4), 60, 0);
+	fake_flush(&net);
+	for (uint32_t mark = 0; mark < 3 * PORT_QUEUE_MAX; mark++) {
+		unicast(0, 4, mark);
+		if (mark % 100 == 99)
+			fake_flush(&net);
+	}
+	fake_flush(&net);
+	assert_int_equal(net.fakes[4].taken, 3 * PORT_QUEUE_MAX);
+	for (uint32_t i = 1; i < FAKE_TAKEN_MAX; i++) {
+		uint32_t at = (net.fakes[4].taken + i) % FAKE_TAKEN_MAX;
+		uint32_t before = (at + FAKE_TAKEN_MAX - 1) % FAKE_TAKEN_MAX;
+
+		assert_int_equal(net.fakes[4].marks[at],
+				 net.fakes[4].marks[before] + 1);
+	}
+}
+
+/* A stream that has taken a part of its last frame: nothing is queued, but it
+ * has to be told when the rest can go. */
+static void a_frame_partly_out_is_waited_for(void **state)
+{
+	(void)state;
+	net.fakes[1].splits = true;
+	net.fakes[1].room = 2;
+	unicast(0, 1, 1);
+	unicast(0, 1, 2);
+	fake_flush(&net);
+	assert_int_equal(port_at(1)->queue_count, 0);
+	assert_int_equal(net.fakes[1].taken, 2);
+	assert_true(port_at(1)->blocked);
+	assert_int_equal(net.fakes[1].waits, 1);
+	fake_writable(&net, 1, 100);
+	fake_flush(&net);
+	assert_false(port_at(1)->unfinished);
+	assert_false(port_at(1)->blocked);
+	assert_int_equal(net.fakes[1].taken, 2);
+}
+
+static void a_stalled_port_finishes_its_frame(void **state)
+{
+	(void)state;
+	net.fakes[1].splits = true;
+	net.fakes[1].room = 1;
+	unicast(0, 1, 1);
+	unicast(0, 1, 2);
+	fake_flush(&net);
+	net.now_ms += STALL_MS;
+	ports_stall_blocked(&net.ports, net.now_ms);
+	assert_true(port_at(1)->stalled);
+	assert_true(port_at(1)->unfinished);
+	fake_writable(&net, 1, 100);
+	fake_flush(&net);
+	assert_false(port_at(1)->unfinished);
+	assert_int_equal(net.fakes[1].marks[0], 1);
+	assert_int_equal(net.fakes[1].taken, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -512,6 +594,10 @@ int main(void)
 		TEST(a_place_is_used_again_with_another_generation),
 		TEST(offered_is_sent_undelivered_and_queued),
 		TEST(a_tap_takes_a_tagged_frame_four_bytes_longer),
+		TEST(a_port_has_as_much_room_as_it_was_given),
+		TEST(a_long_queue_keeps_the_order_around_its_end),
+		TEST(a_frame_partly_out_is_waited_for),
+		TEST(a_stalled_port_finishes_its_frame),
 	};
 
 	return cmocka_run_group_tests_name("port", tests, NULL, NULL);

@@ -14,13 +14,13 @@ static const uint8_t v3[JOIN_REQUEST_BYTES] = {
 };
 
 static const char *why;
-static struct sockaddr_un addr;
+static struct join_request request;
 
 static enum join_verdict parse(const uint8_t *bytes, size_t len)
 {
 	why = NULL;
-	memset(&addr, 0, sizeof(addr));
-	return join_parse(bytes, len, &addr, &why);
+	memset(&request, 0, sizeof(request));
+	return join_parse(bytes, len, &request, &why);
 }
 
 /* A copy of v3 with one 32-bit word changed. */
@@ -37,8 +37,10 @@ static void v3_request_of_a_guest_is_taken_whole(void **state)
 {
 	(void)state;
 	assert_int_equal(parse(v3, sizeof(v3)), JOIN_OK);
-	assert_int_equal(addr.sun_family, AF_UNIX);
-	assert_memory_equal(addr.sun_path, v3 + 14, sizeof(addr.sun_path));
+	assert_int_equal(request.addr.sun_family, AF_UNIX);
+	assert_memory_equal(request.addr.sun_path, v3 + 14,
+			    sizeof(request.addr.sun_path));
+	assert_false(request.vde);
 }
 
 static void v1_request_has_its_address_behind_the_mac(void **state)
@@ -48,7 +50,8 @@ static void v1_request_has_its_address_behind_the_mac(void **state)
 
 	(void)state;
 	assert_int_equal(parse(v1, sizeof(v1)), JOIN_OK);
-	assert_string_equal(addr.sun_path, "/x");
+	assert_string_equal(request.addr.sun_path, "/x");
+	assert_false(request.vde);
 }
 
 static void every_beginning_of_a_request_waits_for_more(void **state)
@@ -113,6 +116,81 @@ static void other_types_families_and_empty_names_are_refused(void **state)
 	assert_non_null(strstr(why, "empty"));
 }
 
+/* A VDE client's, as vdeplug 4.0.1 sends it: a path, and words behind it. */
+static size_t vde(uint8_t bytes[JOIN_BYTES], uint32_t type, const char *words)
+{
+	memset(bytes, 0, JOIN_BYTES);
+	memcpy(bytes, v3, 14);
+	memcpy(bytes + 8, &type, sizeof(type));
+	strcpy((char *)bytes + 14, "/tmp/d/.04177-00000");
+	memcpy(bytes + JOIN_VDE_BYTES_MIN, words, strlen(words));
+	return JOIN_VDE_BYTES_MIN + strlen(words);
+}
+
+static void a_vde_client_has_a_path_a_number_and_a_description(void **state)
+{
+	uint8_t bytes[JOIN_BYTES];
+	size_t len = vde(bytes, 7 << 8, "vdeplug: user=root pid=4177");
+
+	(void)state;
+	assert_int_equal(parse(bytes, len), JOIN_OK);
+	assert_true(request.vde);
+	assert_int_equal(request.number, 7);
+	assert_string_equal(request.addr.sun_path, "/tmp/d/.04177-00000");
+	assert_string_equal(request.description, "vdeplug: user=root pid=4177");
+}
+
+static void a_vde_request_is_complete_from_122_bytes_on(void **state)
+{
+	uint8_t bytes[JOIN_BYTES];
+	char words[DESCRIPTION_BYTES];
+	size_t len;
+
+	(void)state;
+	memset(words, 'w', sizeof(words) - 1);
+	words[sizeof(words) - 1] = '\0';
+	len = vde(bytes, 0, words);
+	assert_int_equal(len, JOIN_VDE_BYTES_MAX);
+	for (size_t part = 0; part < JOIN_VDE_BYTES_MIN; part++)
+		assert_int_equal(parse(bytes, part), JOIN_MORE);
+	for (size_t part = JOIN_VDE_BYTES_MIN; part <= len; part++) {
+		assert_int_equal(parse(bytes, part), JOIN_OK);
+		assert_int_equal(strlen(request.description),
+				 part - JOIN_VDE_BYTES_MIN);
+	}
+	assert_int_equal(parse(bytes, len + 1), JOIN_BAD);
+	assert_non_null(strstr(why, "longer"));
+}
+
+static void types_and_numbers_of_vde_have_limits(void **state)
+{
+	uint8_t bytes[JOIN_BYTES];
+
+	(void)state;
+	assert_int_equal(parse(bytes, vde(bytes, 1, "")), JOIN_OK);
+	assert_int_equal(request.number, 0);
+	assert_int_equal(parse(bytes, vde(bytes, 2, "")), JOIN_BAD);
+	assert_non_null(strstr(why, "type"));
+	assert_int_equal(parse(bytes, vde(bytes, PORTS_MAX << 8, "")), JOIN_OK);
+	assert_int_equal(request.number, PORTS_MAX);
+	assert_int_equal(parse(bytes, vde(bytes, (PORTS_MAX + 1) << 8, "")),
+			 JOIN_BAD);
+	assert_non_null(strstr(why, "number"));
+}
+
+static void a_description_cannot_hurt_who_reads_it(void **state)
+{
+	uint8_t bytes[JOIN_BYTES];
+	size_t len = vde(bytes, 0, "a\"b\\c\nd\033[2Je\377f");
+
+	(void)state;
+	assert_int_equal(parse(bytes, len), JOIN_OK);
+	assert_string_equal(request.description, "a_b_c_d_[2Je_f");
+	bytes[JOIN_VDE_BYTES_MIN + 1] = '\0';
+	assert_int_equal(parse(bytes, len), JOIN_OK);
+	assert_string_equal(request.description, "a");
+}
+
 /* Any bytes get a verdict and touch nothing beyond their end: run with the
  * address sanitizer, on copies of exactly their length. */
 static void random_bytes_get_a_verdict(void **state)
@@ -129,8 +207,11 @@ static void random_bytes_get_a_verdict(void **state)
 			bytes[j] = (uint8_t)random();
 		memcpy(bytes, v3, len < 14 ? len : (size_t)random() % 15);
 		verdict = parse(bytes, len);
-		if (verdict == JOIN_OK)
+		if (verdict == JOIN_OK && !request.vde)
 			assert_int_equal(len, JOIN_REQUEST_BYTES);
+		if (verdict == JOIN_OK && request.vde)
+			assert_in_range(len, JOIN_VDE_BYTES_MIN,
+					JOIN_VDE_BYTES_MAX);
 		assert_true((verdict == JOIN_BAD) == (why != NULL));
 		free(bytes);
 	}
@@ -146,6 +227,10 @@ int main(void)
 		cmocka_unit_test(v0_and_garbage_are_refused_at_the_first_wrong_byte),
 		cmocka_unit_test(other_versions_are_refused_before_the_rest_has_come),
 		cmocka_unit_test(other_types_families_and_empty_names_are_refused),
+		cmocka_unit_test(a_vde_client_has_a_path_a_number_and_a_description),
+		cmocka_unit_test(a_vde_request_is_complete_from_122_bytes_on),
+		cmocka_unit_test(types_and_numbers_of_vde_have_limits),
+		cmocka_unit_test(a_description_cannot_hurt_who_reads_it),
 		cmocka_unit_test(random_bytes_get_a_verdict),
 	};
 

@@ -1,10 +1,11 @@
-#include "listen.h"
+#include "socket_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,7 +69,7 @@ static int lock_directory(const char *path, int *lock, char *why,
 	return 0;
 }
 
-enum listening { NOBODY, SOMEBODY, A_DEAD_PROCESS };
+enum holder { NOBODY, SOMEBODY, PERHAPS_A_DEAD_PROCESS };
 
 /* The peer of a connection is who called listen(): unix(7), SO_PEERCRED. */
 static bool peer_has_ended(int fd)
@@ -80,36 +81,42 @@ static bool peer_has_ended(int fd)
 	       peer.pid > 0 && kill(peer.pid, 0) && errno == ESRCH;
 }
 
-static enum listening who_listens(const struct sockaddr_un *addr)
+/* Whose datagram socket it is, nobody tells; one that is connected to somebody
+ * else answers EPERM. */
+static enum holder who_holds(const struct sockaddr_un *addr, int type)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	enum listening who = SOMEBODY;
+	int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	enum holder who = SOMEBODY;
 
 	if (fd < 0)
 		return SOMEBODY;
 	if (!connect(fd, (const void *)addr, sizeof(*addr)))
-		who = peer_has_ended(fd) ? A_DEAD_PROCESS : SOMEBODY;
+		who = type == SOCK_DGRAM || peer_has_ended(fd)
+			      ? PERHAPS_A_DEAD_PROCESS
+			      : SOMEBODY;
 	else if (errno == ECONNREFUSED)
 		who = NOBODY;
+	else if (errno == EPERM && type == SOCK_DGRAM)
+		who = PERHAPS_A_DEAD_PROCESS;
 	close(fd);
 	return who;
 }
 
-/* Whether the socket at @addr can go: somebody made it, nobody listens. */
-static bool is_stale(const struct sockaddr_un *addr)
+/* Whether the socket at @addr can go: somebody made it, nobody has it. */
+static bool is_stale(const struct sockaddr_un *addr, int type)
 {
-	enum listening who = who_listens(addr);
+	enum holder who = who_holds(addr, type);
 
-	for (int tries = 0; who == A_DEAD_PROCESS && tries < RESTART_TRIES;
+	for (int tries = 0; who == PERHAPS_A_DEAD_PROCESS && tries < RESTART_TRIES;
 	     tries++) {
 		clock_pause();
-		who = who_listens(addr);
+		who = who_holds(addr, type);
 	}
 	return who == NOBODY;
 }
 
 /* Make room for a socket at @addr. */
-static int clear_path(const struct sockaddr_un *addr, char *why,
+static int clear_path(const struct sockaddr_un *addr, int type, char *why,
 		      size_t why_bytes)
 {
 	const char *path = addr->sun_path;
@@ -123,13 +130,13 @@ static int clear_path(const struct sockaddr_un *addr, char *why,
 	}
 	if (!S_ISSOCK(st.st_mode)) {
 		say(why, why_bytes,
-		    "%s exists and is not a socket: remove it or choose another path (--unix PATH)",
+		    "%s exists and is not a socket: remove it or choose another path",
 		    path);
 		return -EEXIST;
 	}
-	if (!is_stale(addr)) {
+	if (!is_stale(addr, type)) {
 		say(why, why_bytes,
-		    "%s is in use by another switch: end it or choose another path (--unix PATH)",
+		    "%s is in use by another process: end it or choose another path",
 		    path);
 		return -EADDRINUSE;
 	}
@@ -141,9 +148,8 @@ static int clear_path(const struct sockaddr_un *addr, char *why,
 	return 0;
 }
 
-/* The umask decides on the permissions (af_unix.c, unix_bind_bsd): set after
- * bind, there would be a moment in which others could connect. */
-static int bind_with_mode(int fd, const struct sockaddr_un *addr, int mode)
+/* The umask decides on the permissions: af_unix.c, unix_bind_bsd(). */
+int socket_file_bind(int fd, const struct sockaddr_un *addr, int mode)
 {
 	mode_t before = umask(0);
 	int err;
@@ -154,12 +160,13 @@ static int bind_with_mode(int fd, const struct sockaddr_un *addr, int mode)
 	return err;
 }
 
-static int bind_socket(struct listener *l, const struct sockaddr_un *addr,
-		       int mode, gid_t group, char *why, size_t why_bytes)
+static int bind_socket(struct socket_file *s, const struct sockaddr_un *addr,
+		       int type, int mode, gid_t group, char *why,
+		       size_t why_bytes)
 {
 	const char *path = addr->sun_path;
 	struct stat st;
-	int err = bind_with_mode(l->fd, addr, mode);
+	int err = socket_file_bind(s->fd, addr, mode);
 
 	if (err) {
 		say(why, why_bytes, "%s: cannot make the socket: %s", path,
@@ -168,7 +175,7 @@ static int bind_socket(struct listener *l, const struct sockaddr_un *addr,
 	}
 	if (lstat(path, &st) ||
 	    (group != (gid_t)-1 && lchown(path, (uid_t)-1, group)) ||
-	    listen(l->fd, LISTEN_BACKLOG)) {
+	    (type != SOCK_DGRAM && listen(s->fd, LISTEN_BACKLOG))) {
 		err = -errno;
 		say(why, why_bytes, "%s: cannot %s: %s", path,
 		    group != (gid_t)-1 ? "give it to the group" : "listen",
@@ -176,62 +183,62 @@ static int bind_socket(struct listener *l, const struct sockaddr_un *addr,
 		unlink(path);
 		return err;
 	}
-	l->device = st.st_dev;
-	l->inode = st.st_ino;
+	s->device = st.st_dev;
+	s->inode = st.st_ino;
 	return 0;
 }
 
 /* As bind() is given it, but absolute, for when we have gone to "/". */
-static void remember_path(struct listener *l, const char *path)
+static void remember_path(struct socket_file *s, const char *path)
 {
 	char cwd[4096];
 
 	if (path[0] == '/' || !getcwd(cwd, sizeof(cwd)))
-		snprintf(l->path, sizeof(l->path), "%s", path);
+		snprintf(s->path, sizeof(s->path), "%s", path);
 	else
-		snprintf(l->path, sizeof(l->path), "%s/%s", cwd, path);
+		snprintf(s->path, sizeof(s->path), "%s/%s", cwd, path);
 }
 
-int listen_open(struct listener *l, const char *path, int mode, gid_t group,
-		char *why, size_t why_bytes)
+int socket_file_open(struct socket_file *s, const char *path, int type,
+		     int mode, gid_t group, char *why, size_t why_bytes)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int lock, err;
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (l->fd < 0) {
+	s->fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (s->fd < 0) {
 		say(why, why_bytes, "socket: %s", strerror(errno));
 		return -errno;
 	}
 	err = lock_directory(path, &lock, why, why_bytes);
 	if (err)
 		goto close_socket;
-	err = clear_path(&addr, why, why_bytes);
+	err = clear_path(&addr, type, why, why_bytes);
 	if (!err)
-		err = bind_socket(l, &addr, mode, group, why, why_bytes);
+		err = bind_socket(s, &addr, type, mode, group, why, why_bytes);
 	if (lock >= 0)
 		close(lock);
 	if (err)
 		goto close_socket;
-	remember_path(l, path);
+	remember_path(s, path);
 	return 0;
 
 close_socket:
-	close(l->fd);
-	l->fd = -1;
+	close(s->fd);
+	s->fd = -1;
 	return err;
 }
 
-void listen_close(struct listener *l)
+void socket_file_close(struct socket_file *s)
 {
 	struct stat st;
 
-	if (l->fd < 0)
+	if (s->fd < 0)
 		return;
-	close(l->fd);
-	l->fd = -1;
-	if (!lstat(l->path, &st) && st.st_dev == l->device &&
-	    st.st_ino == l->inode)
-		unlink(l->path);
+	close(s->fd);
+	s->fd = -1;
+	if (*s->path && !lstat(s->path, &st) && st.st_dev == s->device &&
+	    st.st_ino == s->inode)
+		unlink(s->path);
 }

@@ -1,0 +1,336 @@
+#include "endpoint.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "value.h"
+
+enum key {
+	KEY_NAME,
+	KEY_MODE,
+	KEY_GROUP,
+	KEY_MTU,
+	KEY_QUEUE,
+	KEY_REMOTE,
+	KEY_COUNT,
+};
+
+static const char *const keys[KEY_COUNT] = {
+	[KEY_NAME] = "name",   [KEY_MODE] = "mode",   [KEY_GROUP] = "group",
+	[KEY_MTU] = "mtu",     [KEY_QUEUE] = "queue", [KEY_REMOTE] = "remote",
+};
+
+#define KEYS_OF_ALL (1u << KEY_NAME | 1u << KEY_MTU | 1u << KEY_QUEUE)
+#define KEYS_OF_FILES (KEYS_OF_ALL | 1u << KEY_MODE | 1u << KEY_GROUP)
+
+/* What the word behind the colon is. */
+enum argument { PATH, DEVICE, DESCRIPTOR };
+
+static const struct {
+	enum endpoint_role role;
+	enum argument argument;
+	unsigned keys;
+} kinds[ENDPOINT_KIND_COUNT] = {
+	[LISTEN_UML] = { ENDPOINT_LISTENER, PATH, KEYS_OF_FILES },
+	[LISTEN_VDE] = { ENDPOINT_LISTENER, PATH, KEYS_OF_FILES },
+	[LISTEN_BESS] = { ENDPOINT_LISTENER, PATH, KEYS_OF_FILES },
+	[LISTEN_STREAM] = { ENDPOINT_LISTENER, PATH, KEYS_OF_FILES },
+	[LISTEN_FD] = { ENDPOINT_LISTENER, DESCRIPTOR, KEYS_OF_ALL },
+	[PORT_TAP] = { ENDPOINT_PORT, DEVICE, KEYS_OF_ALL },
+	[PORT_DGRAM] = { ENDPOINT_PORT, PATH, KEYS_OF_FILES | 1u << KEY_REMOTE },
+	[PORT_CONNECT_STREAM] = { ENDPOINT_PORT, PATH, KEYS_OF_ALL },
+	[PORT_CONNECT_BESS] = { ENDPOINT_PORT, PATH, KEYS_OF_ALL },
+	[PORT_FD] = { ENDPOINT_PORT, DESCRIPTOR, KEYS_OF_ALL },
+};
+
+const char *const endpoint_kinds[ENDPOINT_KIND_COUNT] = {
+	[LISTEN_UML] = "uml",
+	[LISTEN_VDE] = "vde",
+	[LISTEN_BESS] = "bess",
+	[LISTEN_STREAM] = "stream",
+	[LISTEN_FD] = "fd",
+	[PORT_TAP] = "tap",
+	[PORT_DGRAM] = "dgram",
+	[PORT_CONNECT_STREAM] = "connect-stream",
+	[PORT_CONNECT_BESS] = "connect-bess",
+	[PORT_FD] = "fd",
+};
+
+__attribute__((format(printf, 3, 4))) static int
+refuse(char *why, size_t why_bytes, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, why_bytes, format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+static void append(char *list, size_t bytes, const char *word)
+{
+	size_t used = strlen(list);
+
+	snprintf(list + used, bytes - used, "%s%s", used ? ", " : "", word);
+}
+
+static int refuse_kind(enum endpoint_role role, char *why, size_t why_bytes)
+{
+	char list[128] = "";
+
+	for (int i = 0; i < ENDPOINT_KIND_COUNT; i++)
+		if (kinds[i].role == role)
+			append(list, sizeof(list), endpoint_kinds[i]);
+	return refuse(why, why_bytes, "KIND:ARGUMENT[,key=value...] with one of the kinds %s", list);
+}
+
+static int refuse_key(enum endpoint_kind kind, const char *key, char *why,
+		      size_t why_bytes)
+{
+	char list[128] = "";
+
+	for (int i = 0; i < KEY_COUNT; i++)
+		if (kinds[kind].keys & 1u << i)
+			append(list, sizeof(list), keys[i]);
+	return refuse(why, why_bytes, "without '%.32s': the keys of %s are %s",
+		      key, endpoint_kinds[kind], list);
+}
+
+/*
+ * Copy the word at *@text up to a lone comma or the end into @word, two commas
+ * as one, and go on behind that comma. False if it is too long.
+ */
+static bool next_word(const char **text, char *word, size_t bytes)
+{
+	const char *from = *text;
+	size_t length = 0;
+
+	for (; *from; from++) {
+		if (*from == ',' && *++from != ',')
+			break;
+		if (length + 1 == bytes)
+			return false;
+		word[length++] = *from;
+	}
+	word[length] = '\0';
+	*text = from;
+	return true;
+}
+
+/* As the kernel judges them: net/core/dev.c, dev_valid_name(). */
+static bool is_device_name(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length > 0 && length <= 15 && !strpbrk(name, "/:% \t\n") &&
+	       strcmp(name, ".") && strcmp(name, "..");
+}
+
+bool endpoint_name_is_good(const char *name)
+{
+	static const char good[] = "abcdefghijklmnopqrstuvwxyz"
+				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+:@-";
+	size_t length = strlen(name);
+
+	return length > 0 && length < PORT_NAME_BYTES &&
+	       strspn(name, good) == length;
+}
+
+static bool copy(char *to, size_t bytes, const char *from)
+{
+	return (size_t)snprintf(to, bytes, "%s", from) < bytes;
+}
+
+static int take_argument(struct endpoint *e, const char *word, char *why,
+			 size_t why_bytes)
+{
+	/* DIR/ctl has to fit as well. */
+	size_t room = sizeof(e->argument) -
+		      (e->kind == LISTEN_VDE ? strlen("/ctl") : 0);
+
+	switch (kinds[e->kind].argument) {
+	case PATH:
+		if (!*word || !copy(e->argument, room, word))
+			return refuse(why, why_bytes,
+				      "a path of 1 to %zu characters", room - 1);
+		return 0;
+	case DEVICE:
+		if (!is_device_name(word))
+			return refuse(why, why_bytes,
+				      "a device name of 1 to 15 characters without '/', ':', '%%' and blanks");
+		break;
+	case DESCRIPTOR:
+		if (value_number(word, 10, 0, DESCRIPTOR_MAX) < 0)
+			return refuse(why, why_bytes,
+				      "the number of an inherited descriptor");
+		break;
+	}
+	copy(e->argument, sizeof(e->argument), word);
+	return 0;
+}
+
+static int take_number(struct endpoint *e, enum key key, const char *value,
+		       char *why, size_t why_bytes)
+{
+	int64_t n;
+
+	switch (key) {
+	case KEY_MODE:
+		n = value_number(value, 8, 0, 0777);
+		if (n < 0)
+			return refuse(why, why_bytes,
+				      "with an octal number up to 777 as mode=");
+		e->mode = (int)n;
+		return 0;
+	case KEY_MTU:
+		n = value_number(value, 10, MTU_MIN, MTU_MAX);
+		if (n < 0)
+			return refuse(why, why_bytes,
+				      "with %d to %d bytes as mtu=", MTU_MIN,
+				      MTU_MAX);
+		e->mtu = (uint32_t)n;
+		return 0;
+	default:
+		n = value_number(value, 10, 1, PORT_QUEUE_MAX);
+		if (n < 0)
+			return refuse(why, why_bytes,
+				      "with 1 to %d frames as queue=",
+				      PORT_QUEUE_MAX);
+		e->queue = (uint32_t)n;
+		return 0;
+	}
+}
+
+static int take_key(struct endpoint *e, enum key key, const char *value,
+		    char *why, size_t why_bytes)
+{
+	int64_t gid;
+
+	switch (key) {
+	case KEY_NAME:
+		if (!endpoint_name_is_good(value))
+			return refuse(why, why_bytes,
+				      "with 1 to %d letters, digits and ._+:@- as name=",
+				      PORT_NAME_BYTES - 1);
+		copy(e->name, sizeof(e->name), value);
+		return 0;
+	case KEY_GROUP:
+		gid = value_group(value);
+		if (gid < 0)
+			return refuse(why, why_bytes,
+				      "with a group's name or number as group=");
+		e->group = (gid_t)gid;
+		return 0;
+	case KEY_REMOTE:
+		if (!*value || !copy(e->remote, sizeof(e->remote), value))
+			return refuse(why, why_bytes,
+				      "with a path of 1 to %zu characters as remote=",
+				      sizeof(e->remote) - 1);
+		return 0;
+	default:
+		return take_number(e, key, value, why, why_bytes);
+	}
+}
+
+static int take_pair(struct endpoint *e, char *word, char *why,
+		     size_t why_bytes)
+{
+	char *equals = strchr(word, '=');
+	int key = 0;
+
+	if (equals)
+		*equals = '\0';
+	while (key < KEY_COUNT && strcmp(word, keys[key]))
+		key++;
+	if (key == KEY_COUNT || !(kinds[e->kind].keys & 1u << key))
+		return refuse_key(e->kind, word, why, why_bytes);
+	if (!equals)
+		return refuse(why, why_bytes, "with a value: %s=", word);
+	return take_key(e, (enum key)key, equals + 1, why, why_bytes);
+}
+
+static int check(const struct endpoint *e, char *why, size_t why_bytes)
+{
+	if (e->kind == PORT_DGRAM && !*e->remote)
+		return refuse(why, why_bytes,
+			      "with the other side's path: ,remote=PATH");
+	return 0;
+}
+
+static void defaults(struct endpoint *e, enum endpoint_kind kind)
+{
+	*e = (struct endpoint){
+		.kind = kind,
+		.mode = -1,
+		.group = (gid_t)-1,
+	};
+}
+
+static bool find_kind(enum endpoint_role role, const char *text,
+		      enum endpoint_kind *kind)
+{
+	size_t length = strcspn(text, ":");
+
+	for (int i = 0; text[length] && i < ENDPOINT_KIND_COUNT; i++)
+		if (kinds[i].role == role &&
+		    strlen(endpoint_kinds[i]) == length &&
+		    !memcmp(text, endpoint_kinds[i], length)) {
+			*kind = (enum endpoint_kind)i;
+			return true;
+		}
+	return false;
+}
+
+int endpoint_parse_as(enum endpoint_kind kind, const char *text,
+		      struct endpoint *e, char *why, size_t why_bytes)
+{
+	char word[SOCKET_PATH_BYTES + 32];
+	bool first = true;
+
+	defaults(e, kind);
+	do {
+		int err;
+
+		if (!next_word(&text, word, sizeof(word)))
+			return refuse(why, why_bytes,
+				      "of words of at most %zu characters",
+				      sizeof(word) - 1);
+		err = first ? take_argument(e, word, why, why_bytes)
+			    : take_pair(e, word, why, why_bytes);
+		if (err)
+			return err;
+		first = false;
+	} while (*text);
+	return check(e, why, why_bytes);
+}
+
+int endpoint_parse(enum endpoint_role role, const char *text,
+		   struct endpoint *e, char *why, size_t why_bytes)
+{
+	enum endpoint_kind kind;
+
+	if (!find_kind(role, text, &kind))
+		return refuse_kind(role, why, why_bytes);
+	return endpoint_parse_as(kind, strchr(text, ':') + 1, e, why,
+				 why_bytes);
+}
+
+int endpoint_plain(enum endpoint_kind kind, const char *argument,
+		   struct endpoint *e, char *why, size_t why_bytes)
+{
+	defaults(e, kind);
+	return take_argument(e, argument, why, why_bytes);
+}
+
+int endpoint_mode(const struct endpoint *e)
+{
+	return e->mode < 0 && e->group != (gid_t)-1 ? 0770 : e->mode;
+}
+
+bool endpoint_makes_file(enum endpoint_kind kind)
+{
+	return kinds[kind].keys & 1u << KEY_MODE;
+}

@@ -1,0 +1,79 @@
+/*
+ * What is attached to the switch, in words:
+ *
+ *     KIND:ARGUMENT[,key=value...]
+ *
+ * A listener is a socket from which ports are born, a port is one attachment.
+ * The same words are used wherever either is named. A comma that belongs to a
+ * value is written twice. Pure: text in, a structure or a complaint out.
+ */
+#ifndef ENDPOINT_H
+#define ENDPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "limits.h"
+
+enum endpoint_role {
+	ENDPOINT_LISTENER,
+	ENDPOINT_PORT,
+};
+
+enum endpoint_kind {
+	/* listeners */
+	LISTEN_UML,    /* PATH: UML daemon guests and VDE clients */
+	LISTEN_VDE,    /* DIR: the same at DIR/ctl */
+	LISTEN_BESS,   /* PATH: one frame a SOCK_SEQPACKET message */
+	LISTEN_STREAM, /* PATH: frames behind their length, as QEMU does */
+	LISTEN_FD,     /* N: an inherited one of the above */
+	/* ports */
+	PORT_TAP,	     /* NAME: a tap device */
+	PORT_DGRAM,	     /* LOCAL, remote=PEER: one frame a datagram */
+	PORT_CONNECT_STREAM, /* PATH: as LISTEN_STREAM, but we connect */
+	PORT_CONNECT_BESS,   /* PATH: as LISTEN_BESS, but we connect */
+	PORT_FD,	     /* N: an inherited connection or tap */
+	ENDPOINT_KIND_COUNT,
+};
+
+struct endpoint {
+	enum endpoint_kind kind;
+	char argument[SOCKET_PATH_BYTES];
+	char remote[SOCKET_PATH_BYTES]; /* "": none */
+	char name[PORT_NAME_BYTES];	/* "": automatic */
+	int mode;	/* of the socket; -1: not said */
+	gid_t group;	/* of the socket; (gid_t)-1: not said */
+	uint32_t mtu;	/* bytes behind the Ethernet header; 0: not said */
+	uint32_t queue; /* frames that may wait for a port; 0: not said */
+};
+
+/* What to write for a kind: "uml", "connect-stream". */
+extern const char *const endpoint_kinds[ENDPOINT_KIND_COUNT];
+
+/*
+ * Read @text, a @role, into @e. Returns 0, or -EINVAL with a sentence in @why
+ * (of @why_bytes) that says what it must be; @e is then undefined.
+ */
+int endpoint_parse(enum endpoint_role role, const char *text,
+		   struct endpoint *e, char *why, size_t why_bytes);
+
+/* The same for text behind "KIND:"; and for text that is an argument and
+ * nothing else, commas included. */
+int endpoint_parse_as(enum endpoint_kind kind, const char *text,
+		      struct endpoint *e, char *why, size_t why_bytes);
+int endpoint_plain(enum endpoint_kind kind, const char *argument,
+		   struct endpoint *e, char *why, size_t why_bytes);
+
+/* The permissions of its socket: as said, or for the group if there is one, or
+ * -1: by the umask. */
+int endpoint_mode(const struct endpoint *e);
+
+/* Whether endpoints of @kind make a socket in the file system. */
+bool endpoint_makes_file(enum endpoint_kind kind);
+
+/* Whether @name may be a port's: letters, digits and "._+:@-", not too long. */
+bool endpoint_name_is_good(const char *name);
+
+#endif

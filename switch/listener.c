@@ -1,0 +1,362 @@
+#include "listener.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "loop.h"
+#include "port_bess.h"
+#include "port_inherit.h"
+#include "port_message.h"
+#include "port_name.h"
+#include "port_stream.h"
+#include "port_uml.h"
+#include "sw.h"
+#include "vde_directory.h"
+
+/* --- making them -------------------------------------------------------- */
+
+static int adopt(struct listener *l, char *why, size_t why_bytes)
+{
+	int fd = atoi(l->endpoint->argument), kind, err;
+	char wrong[128];
+	struct sockaddr_un addr = { 0 };
+	socklen_t bytes = sizeof(addr) - 1;
+
+	err = inherit_listener_kind(fd, l->endpoint->name, &kind, wrong,
+				    sizeof(wrong));
+	if (err) {
+		snprintf(why, why_bytes, "--listen fd:%d: %s", fd, wrong);
+		return err;
+	}
+	l->file.fd = fd;
+	l->serves = (enum endpoint_kind)kind;
+	/* Where it is, so that data sockets can be beside it; the file is
+	 * another's to remove, and no file has inode 0. */
+	if (!getsockname(fd, (void *)&addr, &bytes) && addr.sun_path[0] == '/')
+		snprintf(l->file.path, sizeof(l->file.path), "%s",
+			 addr.sun_path);
+	return 0;
+}
+
+static int open_vde(struct listener *l, char *why, size_t why_bytes)
+{
+	const struct endpoint *e = l->endpoint;
+	char path[SOCKET_PATH_BYTES];
+	int err;
+
+	/* endpoint.c has made sure that it fits. */
+	snprintf(path, sizeof(path), "%.*s/ctl",
+		 (int)(sizeof(path) - sizeof("/ctl")), e->argument);
+	err = vde_directory_open(e, path, &l->remove_directory, why, why_bytes);
+	if (err)
+		return err;
+	return socket_file_open(&l->file, path, SOCK_STREAM,
+				e->mode < 0 ? VDE_MODE_DEFAULT : e->mode,
+				e->group, why, why_bytes);
+}
+
+static int open_one(struct listener *l, char *why, size_t why_bytes)
+{
+	const struct endpoint *e = l->endpoint;
+
+	switch (e->kind) {
+	case LISTEN_FD:
+		return adopt(l, why, why_bytes);
+	case LISTEN_VDE:
+		return open_vde(l, why, why_bytes);
+	default:
+		return socket_file_open(&l->file, e->argument,
+					e->kind == LISTEN_BESS ? SOCK_SEQPACKET
+							       : SOCK_STREAM,
+					endpoint_mode(e), e->group, why,
+					why_bytes);
+	}
+}
+
+static bool has_data_sockets(const struct listener *l)
+{
+	return l->serves == LISTEN_UML || l->serves == LISTEN_VDE;
+}
+
+/* Those that a switch has left that was killed; none is anybody's else, since
+ * the listener is ours now. */
+static void remove_leftovers(const struct sw *sw, const struct listener *l)
+{
+	char prefix[SOCKET_PATH_BYTES];
+
+	if (has_data_sockets(l) &&
+	    listener_data_prefix(sw, l->endpoint, prefix, sizeof(prefix)))
+		vde_directory_sweep(prefix);
+}
+
+int listeners_open(struct sw *sw, char *why, size_t why_bytes)
+{
+	const struct options *o = sw->options;
+
+	sw->listeners = calloc(o->listener_count, sizeof(*sw->listeners));
+	if (!sw->listeners && o->listener_count) {
+		snprintf(why, why_bytes, "out of memory");
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < o->listener_count; i++)
+		sw->listeners[i] = (struct listener){
+			.file = { .fd = -1 },
+			.endpoint = &o->listeners[i],
+			.serves = o->listeners[i].kind,
+		};
+	sw->listener_count = (uint16_t)o->listener_count;
+	for (uint16_t i = 0; i < sw->listener_count; i++) {
+		int err = open_one(&sw->listeners[i], why, why_bytes);
+
+		if (err)
+			return err;
+		remove_leftovers(sw, &sw->listeners[i]);
+	}
+	return 0;
+}
+
+void listeners_close(struct sw *sw)
+{
+	for (uint16_t i = 0; i < sw->listener_count; i++) {
+		struct listener *l = &sw->listeners[i];
+
+		socket_file_close(&l->file);
+		if (l->remove_directory)
+			rmdir(l->remove_directory);
+		free(l->remove_directory);
+	}
+	free(sw->listeners);
+	sw->listeners = NULL;
+	sw->listener_count = 0;
+}
+
+const char *listener_data_prefix(const struct sw *sw, const struct endpoint *e,
+				 char *prefix, size_t bytes)
+{
+	const struct listener *l = &sw->listeners[e - sw->options->listeners];
+	const char *path = l->file.path;
+	int length = (int)strlen(path), written;
+
+	if (*path != '/')
+		return NULL;
+	if (l->serves == LISTEN_VDE)
+		length = (int)(strrchr(path, '/') - path);
+	written = snprintf(prefix, bytes, "%.*s%c", length, path,
+			   l->serves == LISTEN_VDE ? '/' : '.');
+	return (size_t)written < bytes ? prefix : NULL;
+}
+
+/* --- letting in --------------------------------------------------------- */
+
+static bool in_allowed_group(const struct options *o, gid_t gid)
+{
+	for (unsigned i = 0; i < o->allow_gid_count; i++)
+		if (o->allow_gids[i] == gid)
+			return true;
+	return false;
+}
+
+/* Supplementary groups count as well: SO_PEERGROUPS, socket(7). */
+static bool allowed(const struct options *o, int fd, const struct ucred *peer)
+{
+	gid_t groups[256];
+	socklen_t bytes = sizeof(groups);
+
+	if (!o->allow_uid_count && !o->allow_gid_count)
+		return true;
+	for (unsigned i = 0; i < o->allow_uid_count; i++)
+		if (o->allow_uids[i] == peer->uid)
+			return true;
+	if (in_allowed_group(o, peer->gid))
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &bytes))
+		return false;
+	for (size_t i = 0; i < bytes / sizeof(gid_t); i++)
+		if (in_allowed_group(o, groups[i]))
+			return true;
+	return false;
+}
+
+static bool is_joining(const struct port *p)
+{
+	return p->state == PORT_JOINING && !p->failed;
+}
+
+/* Whose connections are most, roughly: processes are told apart by a byte. */
+static uint8_t busiest_knocker(const struct ports *ps)
+{
+	uint16_t counts[256] = { 0 };
+	uint8_t most = 0;
+
+	for (uint16_t i = 0; i < ps->id_end; i++)
+		if (is_joining(ps->by_id[i]))
+			counts[(uint8_t)ps->by_id[i]->peer_pid]++;
+	for (unsigned i = 1; i < 256; i++)
+		if (counts[i] > counts[most])
+			most = (uint8_t)i;
+	return most;
+}
+
+/* The oldest connection of the process that has most: one that knocks and
+ * knocks must not push out a guest that is just about to speak. */
+static void evict_joining(struct sw *sw)
+{
+	uint8_t knocker = busiest_knocker(&sw->ports);
+	struct port *oldest = NULL;
+
+	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
+		struct port *p = sw->ports.by_id[i];
+
+		if (is_joining(p) && (uint8_t)p->peer_pid == knocker &&
+		    (!oldest || p->since_ms < oldest->since_ms))
+			oldest = p;
+	}
+	if (oldest)
+		port_fail(&sw->ports, oldest, "silent, and its place is needed");
+}
+
+static bool is_reserved(const struct options *o, const char *name)
+{
+	for (unsigned i = 0; i < o->listener_count; i++)
+		if (!strcmp(o->listeners[i].name, name))
+			return true;
+	for (unsigned i = 0; i < o->port_count; i++)
+		if (!strcmp(o->ports[i].name, name))
+			return true;
+	return false;
+}
+
+/*
+ * The name that a connection asks for: the listener's, or the last word of the
+ * path that it has bound its own end to (UML: src=PATH). NULL if none, or one
+ * that is not for it.
+ */
+static const char *wanted_name(const struct sw *sw, const struct port *p,
+			       struct sockaddr_un *addr)
+{
+	socklen_t bytes = sizeof(*addr) - 1;
+	const char *name;
+
+	if (*p->endpoint->name)
+		return p->endpoint->name;
+	memset(addr, 0, sizeof(*addr));
+	if (getpeername(p->fd, (void *)addr, &bytes) || !addr->sun_path[0])
+		return NULL;
+	name = basename(addr->sun_path);
+	return endpoint_name_is_good(name) && !is_reserved(sw->options, name) &&
+			       !port_by_name(&sw->ports, name)
+		       ? name
+		       : NULL;
+}
+
+/* Nothing has to be said: whoever is connected takes part. */
+static void attach(struct sw *sw, struct port *p)
+{
+	const struct endpoint *e = p->endpoint;
+	struct sockaddr_un addr;
+	int err = p->ops == &stream_ops ? stream_open(p, e->mtu)
+					: message_open(sw, p, e->mtu);
+
+	if (err) {
+		log_guest(sw->now_ms, "pid %u uid %u: cannot get receive buffers: %s",
+			  p->peer_pid, p->peer_uid, strerror(-err));
+		port_fail(&sw->ports, p, "it cannot be attached");
+		return;
+	}
+	port_name_give(&sw->ports, p, wanted_name(sw, p, &addr), 0);
+	port_up(&sw->ports, p);
+	log_guest(sw->now_ms, "port %s: pid %u uid %u attached", p->name,
+		  p->peer_pid, p->peer_uid);
+	p->ops->arm_recv(sw, p);
+}
+
+static const struct port_ops *ops_for(const struct listener *l)
+{
+	return l->serves == LISTEN_BESS	  ? &bess_ops
+	       : l->serves == LISTEN_STREAM ? &stream_ops
+					    : &uml_ops;
+}
+
+static void new_connection(struct sw *sw, const struct listener *l, int fd)
+{
+	struct ucred peer = { 0 };
+	socklen_t bytes = sizeof(peer);
+	struct port *p;
+
+	message_refuse_descriptors(fd);
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes);
+	if (!allowed(sw->options, fd, &peer)) {
+		log_guest(sw->now_ms,
+			  "connection of pid %d uid %u refused: not among --allow-uid, --allow-gid",
+			  peer.pid, peer.uid);
+		close(fd);
+		return;
+	}
+	if (sw->ports.joining_count >= JOINING_MAX)
+		evict_joining(sw);
+	p = port_new(&sw->ports, ops_for(l), l->endpoint->queue, sw->now_ms);
+	if (!p) {
+		log_guest(sw->now_ms,
+			  "connection of pid %d uid %u refused: all %d ports are in use",
+			  peer.pid, peer.uid, PORTS_MAX);
+		close(fd);
+		return;
+	}
+	p->endpoint = l->endpoint;
+	p->peer_pid = (uint32_t)peer.pid;
+	p->peer_uid = peer.uid;
+	if (p->ops == &uml_ops) {
+		p->control_fd = fd;
+		uml_start(sw, p);
+	} else {
+		p->fd = fd;
+		attach(sw, p);
+	}
+}
+
+void listeners_start(struct sw *sw)
+{
+	for (uint16_t i = 0; i < sw->listener_count; i++)
+		loop_arm_accept(sw, i);
+}
+
+/*
+ * Out of descriptors: whoever is silent gives way, and the next attempt is
+ * left to the tick; asking again at once would fail and fail.
+ */
+void listener_on_accept(struct sw *sw, uint16_t index, int res)
+{
+	struct listener *l = &sw->listeners[index];
+
+	if (res >= 0 && sw->stopping) {
+		close(res);
+		return;
+	}
+	if (res >= 0) {
+		new_connection(sw, l, res);
+		loop_arm_accept(sw, index);
+		return;
+	}
+	log_guest(sw->now_ms, "cannot accept a connection: %s%s",
+		  strerror(-res),
+		  res == -EMFILE ? " (raise the limit: ulimit -n)" : "");
+	evict_joining(sw);
+	l->paused = true;
+	sw->accept_paused = true;
+}
+
+void listeners_resume(struct sw *sw)
+{
+	sw->accept_paused = false;
+	for (uint16_t i = 0; i < sw->listener_count; i++)
+		if (sw->listeners[i].paused) {
+			sw->listeners[i].paused = false;
+			loop_arm_accept(sw, i);
+		}
+}

@@ -1,0 +1,103 @@
+#include "port_connect.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "endpoint.h"
+#include "log.h"
+#include "port.h"
+#include "port_bess.h"
+#include "port_message.h"
+#include "port_name.h"
+#include "port_stream.h"
+#include "sw.h"
+
+/* A descriptor, or -errno. A server that is there but does not accept now is
+ * -EAGAIN: we do not wait for it. */
+static int connect_to(const struct endpoint *e)
+{
+	int type = e->kind == PORT_CONNECT_BESS ? SOCK_SEQPACKET : SOCK_STREAM;
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	memcpy(addr.sun_path, e->argument, sizeof(addr.sun_path));
+	message_refuse_descriptors(fd);
+	if (!connect(fd, (const void *)&addr, sizeof(addr)))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+static const char *remedy(int err)
+{
+	switch (err) {
+	case -ENOENT:
+	case -ECONNREFUSED:
+		return " (start what listens there first)";
+	case -EPROTOTYPE:
+		return " (another kind of socket: connect-stream, connect-bess or --listen?)";
+	case -EACCES:
+		return " (see the permissions of the socket and its directories)";
+	default:
+		return "";
+	}
+}
+
+static bool connect_again(struct sw *sw, struct port *p)
+{
+	int fd;
+
+	if (p->armed & ARMED_RECV)
+		return true;
+	fd = connect_to(p->endpoint);
+	if (fd < 0)
+		return true;
+	p->fd = fd;
+	p->detached = false;
+	if (p->stream)
+		stream_restart(p);
+	log_guest(sw->now_ms, "port %s: connected again", p->name);
+	p->ops->arm_recv(sw, p);
+	return false;
+}
+
+int connect_port_open(struct sw *sw, const struct endpoint *e, char *why,
+		      size_t why_bytes)
+{
+	bool stream = e->kind == PORT_CONNECT_STREAM;
+	struct port *p = port_new(&sw->ports,
+				  stream ? &stream_ops : &bess_ops, e->queue,
+				  sw->now_ms);
+	const char *doing = "connect";
+	int err = -ENOMEM;
+
+	if (!p)
+		goto fail;
+	p->endpoint = e;
+	p->reattach = connect_again;
+	p->fd = connect_to(e);
+	err = p->fd;
+	if (err < 0)
+		goto fail;
+	doing = "get receive buffers";
+	err = stream ? stream_open(p, e->mtu) : message_open(sw, p, e->mtu);
+	if (err)
+		goto fail;
+	port_name_give(&sw->ports, p, *e->name ? e->name : NULL, 0);
+	port_up(&sw->ports, p);
+	return 0;
+
+fail:
+	snprintf(why, why_bytes, "--port %s:%s: cannot %s: %s%s",
+		 endpoint_kinds[e->kind], e->argument, doing, strerror(-err),
+		 remedy(err));
+	return err;
+}

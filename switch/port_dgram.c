@@ -1,0 +1,227 @@
+#include "port_dgram.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <liburing.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "endpoint.h"
+#include "log.h"
+#include "loop.h"
+#include "mac.h"
+#include "port.h"
+#include "port_io.h"
+#include "port_message.h"
+#include "port_name.h"
+#include "socket_file.h"
+#include "sw.h"
+
+static void dgram_release(struct port *p)
+{
+	if (p->file) {
+		socket_file_close(p->file);
+		free(p->file);
+	} else if (p->fd >= 0) {
+		close(p->fd);
+	}
+	if (p->control_fd >= 0)
+		close(p->control_fd);
+}
+
+static void set_detached(struct sw *sw, struct port *p, bool detached)
+{
+	if (p->detached == detached)
+		return;
+	p->detached = detached;
+	log_guest(sw->now_ms, "port %s: %s is %s", p->name,
+		  p->endpoint->remote,
+		  detached ? "nobody's now" : "somebody's again");
+	if (detached)
+		mac_flush_port(sw->forward.macs, p->id);
+}
+
+/* Both directions, or else to nobody and from anybody. */
+static int connect_to_remote(struct port *p)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	memcpy(addr.sun_path, p->endpoint->remote, sizeof(addr.sun_path));
+	if (!connect(p->fd, (const void *)&addr, sizeof(addr)))
+		return 0;
+	addr.sun_family = AF_UNSPEC;
+	connect(p->fd, (const void *)&addr, sizeof(addr.sun_family));
+	return -ENOTCONN;
+}
+
+/* The other side may have been made anew, and the news not have come yet. */
+static int send_failed(struct sw *sw, struct port *p,
+		       struct frame *const *frames, unsigned n)
+{
+	if (!p->file) {
+		port_fail(&sw->ports, p, "the other side has gone");
+		return -ENETDOWN;
+	}
+	if (!connect_to_remote(p))
+		return message_send(sw, p, frames, n);
+	set_detached(sw, p, true);
+	return -ENETDOWN;
+}
+
+static int dgram_send(struct sw *sw, struct port *p,
+		      struct frame *const *frames, unsigned n)
+{
+	int taken;
+
+	if (p->detached)
+		return -ENETDOWN;
+	taken = message_send(sw, p, frames, n);
+	return taken == -ENOTCONN ? send_failed(sw, p, frames, n) : taken;
+}
+
+static void watch(struct sw *sw, struct port *p)
+{
+	struct io_uring_sqe *sqe;
+
+	if (p->control_fd < 0)
+		return;
+	sqe = loop_port_sqe(sw, p, ARMED_CONTROL);
+	if (!sqe)
+		return;
+	io_uring_prep_poll_add(sqe, p->control_fd, POLLIN);
+	loop_tag(sqe, LOOP_CONTROL, p);
+}
+
+static void dgram_arm_recv(struct sw *sw, struct port *p)
+{
+	if (p->state != PORT_UP)
+		return;
+	watch(sw, p);
+	message_arm_recv(sw, p);
+}
+
+static void dgram_on_recv(struct sw *sw, struct port *p, int res,
+			  uint32_t flags)
+{
+	int err = port_io_received(sw, p, res, flags);
+
+	/* The other side has been connected anew. */
+	if (err == -ECONNRESET)
+		message_arm_recv(sw, p);
+	else if (err)
+		port_fail(&sw->ports, p, strerror(-err));
+}
+
+/* Whether any of these events is about @name, or some have been lost. */
+static bool concerns(const char *events, ssize_t bytes, const char *name)
+{
+	const struct inotify_event *event;
+
+	for (ssize_t at = 0; at < bytes;
+	     at += (ssize_t)(sizeof(*event) + event->len)) {
+		event = (const void *)(events + at);
+		if (event->mask & IN_Q_OVERFLOW ||
+		    (event->len && !strcmp(event->name, name)))
+			return true;
+	}
+	return false;
+}
+
+static void dgram_on_control(struct sw *sw, struct port *p, int res)
+{
+	char events[4096] __attribute__((aligned(8)));
+	char copy[SOCKET_PATH_BYTES];
+	const char *name;
+	bool ours = false;
+	ssize_t bytes;
+
+	(void)res;
+	if (p->state != PORT_UP)
+		return;
+	memcpy(copy, p->endpoint->remote, sizeof(copy));
+	name = basename(copy);
+	while ((bytes = read(p->control_fd, events, sizeof(events))) > 0)
+		ours |= concerns(events, bytes, name);
+	if (ours)
+		set_detached(sw, p, connect_to_remote(p) != 0);
+	watch(sw, p);
+}
+
+static int watch_open(const char *remote, char *why, size_t why_bytes)
+{
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	char copy[SOCKET_PATH_BYTES];
+	const char *directory;
+	int err;
+
+	if (fd < 0) {
+		err = -errno;
+		snprintf(why, why_bytes, "inotify: %s%s", strerror(-err),
+			 err == -EMFILE ? " (raise sysctl fs.inotify.max_user_instances)"
+					: "");
+		return err;
+	}
+	snprintf(copy, sizeof(copy), "%s", remote);
+	directory = dirname(copy);
+	if (inotify_add_watch(fd, directory, IN_CREATE | IN_MOVED_TO) < 0) {
+		err = -errno;
+		snprintf(why, why_bytes, "remote=%s: its directory: %s", remote,
+			 strerror(-err));
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+int dgram_port_open(struct sw *sw, const struct endpoint *e, char *why,
+		    size_t why_bytes)
+{
+	struct port *p = port_new(&sw->ports, &dgram_ops, e->queue, sw->now_ms);
+	int err = -ENOMEM;
+
+	if (p)
+		p->file = calloc(1, sizeof(*p->file));
+	if (!p || !p->file)
+		goto no_memory;
+	p->file->fd = -1;
+	p->endpoint = e;
+	p->control_fd = watch_open(e->remote, why, why_bytes);
+	if (p->control_fd < 0)
+		return p->control_fd;
+	err = socket_file_open(p->file, e->argument, SOCK_DGRAM,
+			       endpoint_mode(e), e->group, why, why_bytes);
+	if (err)
+		return err;
+	p->fd = p->file->fd;
+	message_refuse_descriptors(p->fd);
+	err = message_open(sw, p, e->mtu);
+	if (err)
+		goto no_memory;
+	p->detached = connect_to_remote(p) != 0;
+	port_name_give(&sw->ports, p, *e->name ? e->name : NULL, 0);
+	port_up(&sw->ports, p);
+	return 0;
+
+no_memory:
+	snprintf(why, why_bytes, "--port dgram:%s: cannot get buffers: %s",
+		 e->argument, strerror(-err));
+	return err;
+}
+
+const struct port_ops dgram_ops = {
+	.kind = "dgram",
+	.batch = SEND_BATCH,
+	.send = dgram_send,
+	.wait_writable = port_io_wait_writable,
+	.arm_recv = dgram_arm_recv,
+	.on_recv = dgram_on_recv,
+	.on_control = dgram_on_control,
+	.release = dgram_release,
+};

@@ -1,0 +1,99 @@
+#include "port_name.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "port.h"
+
+struct port *port_by_name(const struct ports *ps, const char *name)
+{
+	for (uint16_t i = 0; i < ps->id_end; i++)
+		if (ps->by_id[i]->state == PORT_UP &&
+		    !strcmp(ps->by_id[i]->name, name))
+			return ps->by_id[i];
+	return NULL;
+}
+
+static struct port_past *past_find(struct ports *ps, const char *name)
+{
+	for (int i = 0; i < PORT_NAMES_KEPT; i++)
+		if (!strcmp(ps->past[i].name, name))
+			return &ps->past[i];
+	return NULL;
+}
+
+/* A place for @name: its own, a free one, or the one taken longest ago. */
+static struct port_past *past_place(struct ports *ps, const char *name)
+{
+	struct port_past *past = past_find(ps, name);
+
+	if (!past)
+		past = past_find(ps, "");
+	if (past)
+		return past;
+	past = &ps->past[ps->past_next];
+	ps->past_next = (uint16_t)((ps->past_next + 1) % PORT_NAMES_KEPT);
+	return past;
+}
+
+/* What it had counted is not gone any more: it is the port's again. */
+static void come_back(struct ports *ps, struct port *p)
+{
+	struct port_past *past = past_find(ps, p->name);
+
+	p->named = true;
+	if (!past)
+		return;
+	p->counters = past->counters;
+	port_counters_subtract(&ps->gone, &past->counters);
+	past->name[0] = '\0';
+}
+
+static void try_number(struct ports *ps, struct port *p, unsigned number)
+{
+	snprintf(p->name, sizeof(p->name), "%s%u", p->kind, number);
+	if (ps->numbers[number - 1] || port_by_name(ps, p->name))
+		return;
+	ps->numbers[number - 1] = true;
+	p->number = (uint16_t)number;
+}
+
+static void try_name(struct ports *ps, struct port *p, const char *name)
+{
+	/* Room for ".4096" behind it. */
+	const int most = PORT_NAME_BYTES - 6;
+
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	for (unsigned n = 2; port_by_name(ps, p->name); n++)
+		snprintf(p->name, sizeof(p->name), "%.*s.%u", most, name, n);
+}
+
+void port_name_give(struct ports *ps, struct port *p, const char *name,
+		    unsigned number)
+{
+	if (name)
+		try_name(ps, p, name);
+	else if (number)
+		try_number(ps, p, number);
+	if (name || p->number) {
+		come_back(ps, p);
+		return;
+	}
+	/* There are as many numbers as ports; a name may stand in the way. */
+	for (number = 1; number <= PORTS_MAX && !p->number; number++)
+		try_number(ps, p, number);
+}
+
+void port_name_leave(struct ports *ps, const struct port *p,
+		     const struct port_counters *last)
+{
+	struct port_past *past;
+
+	if (p->number)
+		ps->numbers[p->number - 1] = false;
+	if (!p->named)
+		return;
+	past = past_place(ps, p->name);
+	snprintf(past->name, sizeof(past->name), "%s", p->name);
+	past->counters = *last;
+}

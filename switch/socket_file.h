@@ -1,0 +1,41 @@
+/*
+ * A socket of ours in the file system: made where there is none or a dead one,
+ * and removed again.
+ */
+#ifndef SOCKET_FILE_H
+#define SOCKET_FILE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+struct socket_file {
+	int fd;
+	dev_t device; /* of the file that we made, to remove no other */
+	ino_t inode;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path) + 4096];
+};
+
+/*
+ * A socket of @type (SOCK_STREAM and SOCK_SEQPACKET: listening) at @path (at
+ * most 107 bytes) with @mode permissions (-1: by umask) and @group ((gid_t)-1:
+ * unchanged). A socket there that nobody has open is replaced; one that is in
+ * use, and anything else, is left as it is.
+ *
+ * Returns 0, or -errno with a line in @why (of @why_bytes); then nothing is
+ * open and no file has been made.
+ */
+int socket_file_open(struct socket_file *s, const char *path, int type,
+		     int mode, gid_t group, char *why, size_t why_bytes);
+
+/*
+ * bind() that gives the file @mode permissions (-1: by umask) from the first
+ * moment, in which others could connect. Returns 0 or -errno.
+ */
+int socket_file_bind(int fd, const struct sockaddr_un *addr, int mode);
+
+/* Close it and remove the file, if it is still ours. Does nothing if s->fd is
+ * negative; a file that has no path was not made by us. */
+void socket_file_close(struct socket_file *s);
+
+#endif

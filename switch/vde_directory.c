@@ -1,0 +1,100 @@
+#include "vde_directory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "endpoint.h"
+
+static mode_t directory_mode(int mode)
+{
+	unsigned bits = mode < 0 ? VDE_MODE_DEFAULT : (unsigned)mode;
+
+	return 02000 | bits | (bits & 0444) >> 2;
+}
+
+static int complain(const char *dir, const char *what, int err, char *why,
+		    size_t why_bytes)
+{
+	snprintf(why, why_bytes, "%s: %s: %s", dir, what, strerror(err));
+	return -err;
+}
+
+static int set_permissions(const struct endpoint *e, bool made, char *why,
+			   size_t why_bytes)
+{
+	const char *dir = e->argument;
+
+	if (e->group != (gid_t)-1 && chown(dir, (uid_t)-1, e->group))
+		return complain(dir, "cannot give it to the group", errno, why,
+				why_bytes);
+	/* After chown(), which takes the set-group-ID bit away. */
+	if ((made || e->mode >= 0) && chmod(dir, directory_mode(e->mode)))
+		return complain(dir, "cannot set its mode", errno, why,
+				why_bytes);
+	return 0;
+}
+
+static bool is_socket(const char *path)
+{
+	struct stat st;
+
+	return !lstat(path, &st) && S_ISSOCK(st.st_mode);
+}
+
+int vde_directory_open(const struct endpoint *e, const char *ctl,
+		       char **remove, char *why, size_t why_bytes)
+{
+	const char *dir = e->argument;
+	bool made = !mkdir(dir, 0700);
+	struct stat st;
+	int err;
+
+	if (!made && errno != EEXIST)
+		return complain(dir, "cannot make the directory", errno, why,
+				why_bytes);
+	if (stat(dir, &st) || !S_ISDIR(st.st_mode))
+		return complain(dir, "choose another path", ENOTDIR, why,
+				why_bytes);
+	err = set_permissions(e, made, why, why_bytes);
+	if (made || is_socket(ctl))
+		*remove = realpath(dir, NULL);
+	return err;
+}
+
+/* "001.5" */
+static bool is_number_dot_number(const char *text)
+{
+	static const char digits[] = "0123456789";
+	size_t first = strspn(text, digits);
+	size_t second = text[first] == '.' ? strspn(text + first + 1, digits) : 0;
+
+	return first && second && !text[first + 1 + second];
+}
+
+void vde_directory_sweep(const char *prefix)
+{
+	const char *name = strrchr(prefix, '/') + 1;
+	char path[SOCKET_PATH_BYTES];
+	const struct dirent *entry;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%.*s", (int)(name - prefix), prefix);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		size_t length = strlen(name);
+
+		if (entry->d_type == DT_SOCK &&
+		    !strncmp(entry->d_name, name, length) &&
+		    is_number_dot_number(entry->d_name + length))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+	if (dir)
+		closedir(dir);
+}

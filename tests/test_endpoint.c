@@ -1,0 +1,199 @@
+#include "test.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../switch/endpoint.h"
+
+static struct endpoint e;
+static char why[256];
+
+static int parse(enum endpoint_role role, const char *text)
+{
+	why[0] = '\0';
+	return endpoint_parse(role, text, &e, why, sizeof(why));
+}
+
+static void refused(enum endpoint_role role, const char *text,
+		    const char *naming)
+{
+	assert_int_equal(parse(role, text), -EINVAL);
+	if (!strstr(why, naming))
+		fail_msg("'%s' does not name '%s'", why, naming);
+	assert_null(strchr(why, '\n'));
+}
+
+static void every_kind_is_known_in_its_role(void **state)
+{
+	static const struct {
+		enum endpoint_role role;
+		const char *text;
+		enum endpoint_kind kind;
+		const char *argument;
+	} cases[] = {
+		{ ENDPOINT_LISTENER, "uml:/run/u", LISTEN_UML, "/run/u" },
+		{ ENDPOINT_LISTENER, "vde:/run/d", LISTEN_VDE, "/run/d" },
+		{ ENDPOINT_LISTENER, "bess:b", LISTEN_BESS, "b" },
+		{ ENDPOINT_LISTENER, "stream:./s:1", LISTEN_STREAM, "./s:1" },
+		{ ENDPOINT_LISTENER, "fd:3", LISTEN_FD, "3" },
+		{ ENDPOINT_PORT, "tap:tap0", PORT_TAP, "tap0" },
+		{ ENDPOINT_PORT, "dgram:/l,remote=/r", PORT_DGRAM, "/l" },
+		{ ENDPOINT_PORT, "connect-stream:/p", PORT_CONNECT_STREAM, "/p" },
+		{ ENDPOINT_PORT, "connect-bess:/p", PORT_CONNECT_BESS, "/p" },
+		{ ENDPOINT_PORT, "fd:1000", PORT_FD, "1000" },
+	};
+
+	(void)state;
+	assert_int_equal(ARRAY_SIZE(cases), ENDPOINT_KIND_COUNT);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(parse(cases[i].role, cases[i].text), 0);
+		assert_int_equal(e.kind, cases[i].kind);
+		assert_string_equal(e.argument, cases[i].argument);
+	}
+}
+
+static void what_is_not_said_is_left_open(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(ENDPOINT_LISTENER, "bess:/b"), 0);
+	assert_string_equal(e.name, "");
+	assert_int_equal(e.mode, -1);
+	assert_true(e.group == (gid_t)-1);
+	assert_int_equal(e.mtu, 0);
+	assert_int_equal(e.queue, 0);
+	assert_int_equal(endpoint_mode(&e), -1);
+}
+
+static void keys_come_in_any_order(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(ENDPOINT_PORT,
+			       "dgram:/l,queue=7,name=web-1,mode=0660,remote=/r,"
+			       "mtu=9000,group=0"),
+			 0);
+	assert_string_equal(e.name, "web-1");
+	assert_string_equal(e.remote, "/r");
+	assert_int_equal(e.mode, 0660);
+	assert_int_equal(e.group, 0);
+	assert_int_equal(e.mtu, 9000);
+	assert_int_equal(e.queue, 7);
+}
+
+static void a_group_alone_gets_the_socket_to_itself(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(ENDPOINT_LISTENER, "bess:/b,group=0"), 0);
+	assert_int_equal(endpoint_mode(&e), 0770);
+	assert_int_equal(parse(ENDPOINT_LISTENER, "bess:/b,group=0,mode=0600"), 0);
+	assert_int_equal(endpoint_mode(&e), 0600);
+}
+
+static void two_commas_are_one_in_a_value(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(ENDPOINT_LISTENER, "uml:/a,,b,,,,c,name=n"), 0);
+	assert_string_equal(e.argument, "/a,b,,c");
+	assert_string_equal(e.name, "n");
+}
+
+static void unknown_kinds_are_answered_with_those_that_exist(void **state)
+{
+	(void)state;
+	refused(ENDPOINT_LISTENER, "umlx:/u", "uml, vde, bess, stream, fd");
+	refused(ENDPOINT_LISTENER, "um:/u", "uml, vde");
+	refused(ENDPOINT_LISTENER, "uml", "KIND:ARGUMENT");
+	refused(ENDPOINT_LISTENER, "", "KIND:ARGUMENT");
+	refused(ENDPOINT_LISTENER, ":/u", "uml, vde");
+	refused(ENDPOINT_LISTENER, "tap:t", "uml, vde");
+	refused(ENDPOINT_PORT, "bess:/u",
+		"tap, dgram, connect-stream, connect-bess, fd");
+}
+
+static void unknown_keys_are_answered_with_those_that_exist(void **state)
+{
+	(void)state;
+	refused(ENDPOINT_LISTENER, "uml:/u,colour=red",
+		"without 'colour': the keys of uml are name, mode, group, mtu, queue");
+	refused(ENDPOINT_PORT, "tap:t,mode=0600", "tap are name, mtu, queue");
+	refused(ENDPOINT_LISTENER, "bess:/b,remote=/r", "without 'remote'");
+	refused(ENDPOINT_PORT, "dgram:/l,remot=/r", "remote");
+	refused(ENDPOINT_LISTENER, "uml:/u,name", "with a value: name=");
+	refused(ENDPOINT_LISTENER, "uml:/u,=x", "without ''");
+}
+
+static void bad_values_are_named(void **state)
+{
+	(void)state;
+	refused(ENDPOINT_LISTENER, "uml:/u,mode=888", "mode=");
+	refused(ENDPOINT_LISTENER, "uml:/u,mode=1777", "mode=");
+	refused(ENDPOINT_LISTENER, "uml:/u,group=no-such-group", "group=");
+	refused(ENDPOINT_LISTENER, "uml:/u,mtu=67", "mtu=");
+	refused(ENDPOINT_LISTENER, "uml:/u,mtu=65536", "mtu=");
+	refused(ENDPOINT_LISTENER, "uml:/u,queue=0", "queue=");
+	refused(ENDPOINT_LISTENER, "uml:/u,queue=4097", "queue=");
+	refused(ENDPOINT_LISTENER, "uml:/u,name=", "name=");
+	refused(ENDPOINT_LISTENER, "uml:/u,name=a b", "name=");
+	refused(ENDPOINT_LISTENER, "uml:/u,name=a\"b", "name=");
+	refused(ENDPOINT_LISTENER, "uml:/u,name=12345678901234567890123456789012",
+		"name=");
+	refused(ENDPOINT_LISTENER, "fd:x", "descriptor");
+	refused(ENDPOINT_LISTENER, "fd:-1", "descriptor");
+	refused(ENDPOINT_LISTENER, "uml:", "path");
+	refused(ENDPOINT_PORT, "tap:much-too-long-a-name", "device name");
+	refused(ENDPOINT_PORT, "tap:a/b", "device name");
+	refused(ENDPOINT_PORT, "dgram:/l", "remote=");
+	refused(ENDPOINT_PORT, "dgram:/l,remote=", "remote=");
+}
+
+/* A path that fits, and the same with one more byte. */
+static void paths_have_to_fit_a_socket(void **state)
+{
+	static const struct {
+		const char *kind;
+		size_t most;
+	} cases[] = { { "uml:", 107 }, { "bess:", 107 }, { "vde:", 103 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char text[512] = "";
+
+		strcpy(text, cases[i].kind);
+		memset(text + strlen(cases[i].kind), 'x', cases[i].most);
+		assert_int_equal(parse(ENDPOINT_LISTENER, text), 0);
+		assert_int_equal(strlen(e.argument), cases[i].most);
+		strcat(text, "x");
+		refused(ENDPOINT_LISTENER, text, "path");
+		memset(text + strlen(cases[i].kind), 'x', 400);
+		refused(ENDPOINT_LISTENER, text, "characters");
+	}
+}
+
+static void a_plain_argument_has_no_keys(void **state)
+{
+	(void)state;
+	assert_int_equal(endpoint_plain(LISTEN_UML, "/a,,b,mode=1", &e, why,
+					sizeof(why)),
+			 0);
+	assert_string_equal(e.argument, "/a,,b,mode=1");
+	assert_int_equal(endpoint_plain(LISTEN_UML, "", &e, why, sizeof(why)),
+			 -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_kind_is_known_in_its_role),
+		cmocka_unit_test(what_is_not_said_is_left_open),
+		cmocka_unit_test(keys_come_in_any_order),
+		cmocka_unit_test(a_group_alone_gets_the_socket_to_itself),
+		cmocka_unit_test(two_commas_are_one_in_a_value),
+		cmocka_unit_test(unknown_kinds_are_answered_with_those_that_exist),
+		cmocka_unit_test(unknown_keys_are_answered_with_those_that_exist),
+		cmocka_unit_test(bad_values_are_named),
+		cmocka_unit_test(paths_have_to_fit_a_socket),
+		cmocka_unit_test(a_plain_argument_has_no_keys),
+	};
+
+	return cmocka_run_group_tests_name("endpoint", tests, NULL, NULL);
+}
