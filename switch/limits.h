@@ -25,8 +25,14 @@ enum {
 	 * has others to send to and runs out. */
 	PORT_BUFFERS_SHARE = PORT_BUFFERS / 4,
 	/* A sender whose last so many unicast frames went to one port has no
-	 * others to send to. */
-	SINGLE_RUN_FRAMES = 1024,
+	 * others to send to: all that it has inside the switch is for that. */
+	SINGLE_RUN_FRAMES = PORT_BUFFERS,
+	/* A receiver is slow for SLOW_MS after a tick in which it had a queue
+	 * and took fewer frames than this, or bytes that would be as many full
+	 * ones: 16,000 a second, 190 Mbit/s. One that is faster is waited for,
+	 * and holds its senders' other receivers up to no less than that. */
+	SLOW_TICK_FRAMES = 320,
+	SLOW_MS = 1000,
 
 	/* Frames that may wait for one receiver, if its port does not say. */
 	PORT_QUEUE = 512,

@@ -204,6 +204,13 @@ static void queue_sent(struct port *p, unsigned n)
 	}
 }
 
+static void note_pace(struct port *p, uint64_t now_ms)
+{
+	p->pace_ms = now_ms;
+	p->pace_sent = p->counters.sent;
+	p->pace_bytes = p->counters.sent_bytes;
+}
+
 static void block(struct ports *ps, struct sw *sw, struct port *p,
 		  uint64_t now_ms)
 {
@@ -212,6 +219,8 @@ static void block(struct ports *ps, struct sw *sw, struct port *p,
 		p->since_ms = now_ms;
 		p->since_sent = p->counters.sent;
 	}
+	if (!p->lagging)
+		note_pace(p, now_ms);
 	p->lagging = true;
 	ps->blocked_count++;
 	p->ops->wait_writable(sw, p);
@@ -379,39 +388,60 @@ static void judge_blocked(struct ports *ps, struct port *p, uint64_t now_ms)
 		queue_remove(p, flooded_and_missed, NULL);
 }
 
+/*
+ * A sender that has sent to one port only is slowed down by it, and rightly.
+ * One that has sent to several must not be held up for all of them by one that
+ * is slow: that one keeps its share of the sender's buffers.
+ */
+static void recall(struct port *from, const struct port *sender)
+{
+	if (sender->run_frames < SINGLE_RUN_FRAMES)
+		queue_remove(from, beyond_share, sender->pool);
+}
+
+static void judge_pace(struct ports *ps, struct port *p, uint64_t now_ms)
+{
+	const uint64_t full_frame = MTU_DEFAULT + ETHER_HEADER_BYTES;
+	uint64_t for_ms = now_ms - p->pace_ms;
+	uint64_t wanted = SLOW_TICK_FRAMES * for_ms / TICK_MS;
+
+	if (for_ms < TICK_MS)
+		return;
+	if (p->counters.sent - p->pace_sent < wanted &&
+	    p->counters.sent_bytes - p->pace_bytes < wanted * full_frame) {
+		p->slow_until_ms = now_ms + SLOW_MS;
+		for (uint16_t i = 0; i < ps->starved_count; i++)
+			recall(p, ps->starved[i]);
+	}
+	note_pace(p, now_ms);
+}
+
 void ports_stall_blocked(struct ports *ps, uint64_t now_ms)
 {
 	for (uint16_t i = 0; i < ps->id_end && ps->blocked_count; i++) {
 		struct port *p = ps->by_id[i];
 
-		if (p->state == PORT_UP && p->blocked && !p->stalled)
-			judge_blocked(ps, p, now_ms);
+		if (p->state != PORT_UP || !p->blocked || p->stalled)
+			continue;
+		judge_blocked(ps, p, now_ms);
+		if (!p->stalled)
+			judge_pace(ps, p, now_ms);
 	}
 }
 
-/*
- * A sender that has sent to one port only is slowed down by it, and rightly.
- * One that has sent to several must not be held up for all of them by the
- * slowest: that one keeps its share of the sender's buffers.
- */
-static void recall_buffers(struct ports *ps, struct port *sender)
-{
-	for (uint16_t i = 0; i < ps->id_end; i++) {
-		struct port *p = ps->by_id[i];
-
-		if (p->state == PORT_UP && p->blocked && !p->stalled)
-			queue_remove(p, beyond_share, sender->pool);
-	}
-}
-
-void port_starve(struct ports *ps, struct port *p)
+void port_starve(struct ports *ps, struct port *p, uint64_t now_ms)
 {
 	if (p->pool->starved)
 		return;
 	p->pool->starved = true;
 	ps->starved[ps->starved_count++] = p;
-	if (p->run_frames < SINGLE_RUN_FRAMES)
-		recall_buffers(ps, p);
+	for (uint16_t i = 0; i < ps->id_end; i++) {
+		struct port *slow = ps->by_id[i];
+
+		if (slow->state == PORT_UP && slow->blocked &&
+		    !slow->stalled && now_ms < slow->slow_until_ms)
+			recall(slow, p);
+	}
 }
 
 bool port_fed(struct ports *ps, uint16_t starved_at)

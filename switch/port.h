@@ -20,7 +20,7 @@
  *
  * A sender that has run out of buffers gets some back sooner: flooded frames
  * from every port that stands still for a moment, and, if it sends to several
- * ports, what a blocked one holds beyond its share (limits.h).
+ * ports, what a slow one holds beyond its share (limits.h).
  *
  * Counting: received = forwarded + dropped for each port as a sender, and
  * offered = sent + undelivered + queued as a receiver. Always.
@@ -152,6 +152,8 @@ struct port {
 	uint64_t since_ms;   /* joining since; or has had a queue, and taken
 			      * fewer than STALL_FRAMES, since */
 	uint64_t since_sent; /* counters.sent at that time */
+	uint64_t pace_ms, pace_sent, pace_bytes; /* counters at a tick */
+	uint64_t slow_until_ms;
 	uint64_t last_recv_ms;
 	struct port_counters counters;
 	const char *failed; /* why it is to be closed at the end of the round */
@@ -234,9 +236,9 @@ void port_writable(struct ports *ps, struct port *p);
 /*
  * @p has no buffer left to be read into; it waits in ports->starved. If it has
  * sent to several ports, those that are slow give back what is beyond their
- * share of its buffers.
+ * share of its buffers, now or when they are found to be.
  */
-void port_starve(struct ports *ps, struct port *p);
+void port_starve(struct ports *ps, struct port *p, uint64_t now_ms);
 /* Whether enough buffers have come back; if so it is starved no longer. */
 bool port_fed(struct ports *ps, uint16_t starved_at);
 

@@ -77,7 +77,7 @@ int port_io_received(struct sw *sw, struct port *p, int res, uint32_t flags)
 	if (p->state != PORT_UP || flags & IORING_CQE_F_MORE)
 		return 0;
 	if (res == -ENOBUFS)
-		port_starve(&sw->ports, p);
+		port_starve(&sw->ports, p, sw->now_ms);
 	else if (res < 0 && res != -EAGAIN && res != -EINTR)
 		return res;
 	else

@@ -108,7 +108,7 @@ static bool take_frames(struct sw *sw, struct port *p)
 		if (!s->frame)
 			s->frame = pool_get(p->pool);
 		if (!s->frame) {
-			port_starve(&sw->ports, p);
+			port_starve(&sw->ports, p, sw->now_ms);
 			break;
 		}
 		verdict = stream_next(&s->parser, &at, end, &piece);

@@ -126,7 +126,7 @@ int fake_receive(struct fake_net *net, unsigned from, uint64_t dst,
 	struct frame *f;
 
 	if (buffer < 0) {
-		port_starve(&net->ports, p);
+		port_starve(&net->ports, p, net->now_ms);
 		return buffer;
 	}
 	f = pool_take(p->pool, (uint16_t)buffer, len);

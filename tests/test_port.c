@@ -59,7 +59,7 @@ static unsigned send_all_credit(unsigned from, unsigned to)
 
 	while (sent < PORT_BUFFERS && unicast(from, to, sent) == 0)
 		sent++;
-	port_starve(&net.ports, net.fakes[from].port);
+	port_starve(&net.ports, net.fakes[from].port, net.now_ms);
 	return sent;
 }
 
@@ -294,6 +294,7 @@ static void a_starved_pair_makes_nobody_else_impatient(void **state)
 /* Port 1 is slow, port 2 is not: what is for port 2 must get through. */
 static void a_sender_to_several_is_not_held_up_by_the_slowest(void **state)
 {
+	uint64_t began_ms = net.now_ms;
 	unsigned to_fast = 0;
 
 	(void)state;
@@ -302,9 +303,13 @@ static void a_sender_to_several_is_not_held_up_by_the_slowest(void **state)
 		unicast(0, 1, i);
 		to_fast += unicast(0, 2, i) == 0;
 		fake_flush(&net);
+		if (net.ports.starved_count && !port_fed(&net.ports, 0))
+			tick_after(TICK_MS);
 		if (net.ports.starved_count)
 			port_fed(&net.ports, 0);
 	}
+	/* It was waited for once, to see how slow it is. */
+	assert_int_equal(net.now_ms, began_ms + TICK_MS);
 	assert_in_range(to_fast, 19 * PORT_BUFFERS, 20 * PORT_BUFFERS);
 	assert_int_equal(net.fakes[2].taken, to_fast);
 	assert_in_range(port_at(1)->counters.drop[DROP_QUEUE_FULL],
@@ -315,16 +320,53 @@ static void a_sender_to_several_is_not_held_up_by_the_slowest(void **state)
 		assert_int_equal(net.fakes[1].marks[i], i);
 }
 
+/* Port 1 is slower than port 2, but lives: what is for it is not dropped. */
+static void a_sender_to_several_waits_for_one_that_takes_its_time(void **state)
+{
+	unsigned waited = 0;
+
+	(void)state;
+	net.fakes[1].room = 0;
+	for (uint32_t i = 0; i < 40 * PORT_BUFFERS; i++) {
+		while (unicast(0, 1 + i % 2, i)) {
+			fake_writable(&net, 1, SLOW_TICK_FRAMES / 4);
+			fake_flush(&net);
+			if (++waited % 4 == 0)
+				tick_after(TICK_MS);
+			port_fed(&net.ports, 0);
+		}
+		fake_flush(&net);
+	}
+	assert_in_range(waited, 20, 40);
+	assert_int_equal(port_at(1)->counters.drop[DROP_QUEUE_FULL], 0);
+}
+
+/* Bytes count as well: long frames come at a slower pace. */
+static void a_receiver_of_long_frames_is_not_slow(void **state)
+{
+	(void)state;
+	net.fakes[1].room = 0;
+	unicast(0, 1, 0);
+	fake_flush(&net);
+	port_at(1)->counters.sent_bytes += SLOW_TICK_FRAMES * 1514;
+	tick_after(TICK_MS);
+	assert_int_equal(port_at(1)->slow_until_ms, 0);
+	tick_after(TICK_MS);
+	assert_int_equal(port_at(1)->slow_until_ms, net.now_ms + SLOW_MS);
+}
+
 static void a_sender_that_goes_back_to_one_port_loses_nothing_again(void **state)
 {
 	uint64_t dropped;
 
 	(void)state;
 	net.fakes[1].room = 0;
+	for (uint32_t i = 0; i < PORT_BUFFERS / 2; i++)
+		unicast(0, 1, i);
 	unicast(0, 2, 0);
-	unicast(0, 1, 0);
 	fake_flush(&net);
 	send_all_credit(0, 1);
+	tick_after(TICK_MS);
 	dropped = port_at(1)->counters.drop[DROP_QUEUE_FULL];
 	assert_int_equal(dropped, PORT_BUFFERS - PORT_BUFFERS_SHARE);
 	assert_true(port_fed(&net.ports, 0));
@@ -585,6 +627,8 @@ int main(void)
 		TEST(the_queue_grows_back_even_if_it_is_never_empty),
 		TEST(a_starved_pair_makes_nobody_else_impatient),
 		TEST(a_sender_to_several_is_not_held_up_by_the_slowest),
+		TEST(a_sender_to_several_waits_for_one_that_takes_its_time),
+		TEST(a_receiver_of_long_frames_is_not_slow),
 		TEST(a_sender_that_goes_back_to_one_port_loses_nothing_again),
 		TEST(a_port_that_sleeps_for_a_moment_misses_floods_only),
 		TEST(dead_ports_cost_a_sender_no_credit),
