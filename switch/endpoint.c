@@ -120,6 +120,15 @@ static bool next_word(const char **text, char *word, size_t bytes)
 	return true;
 }
 
+/* Not what would break a line of messages in two. */
+static bool is_path(const char *text)
+{
+	for (const char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return false;
+	return *text;
+}
+
 /* As the kernel judges them: net/core/dev.c, dev_valid_name(). */
 static bool is_device_name(const char *name)
 {
@@ -135,6 +144,9 @@ bool endpoint_name_is_good(const char *name)
 				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+:@-";
 	size_t length = strlen(name);
 
+	/* The counters' lines of those that have gone, and of all. */
+	if (!strcmp(name, "closed") || !strcmp(name, "total"))
+		return false;
 	return length > 0 && length < PORT_NAME_BYTES &&
 	       strspn(name, good) == length;
 }
@@ -150,12 +162,14 @@ static int take_argument(struct endpoint *e, const char *word, char *why,
 	/* DIR/ctl has to fit as well. */
 	size_t room = sizeof(e->argument) -
 		      (e->kind == LISTEN_VDE ? strlen("/ctl") : 0);
+	int64_t n;
 
 	switch (kinds[e->kind].argument) {
 	case PATH:
-		if (!*word || !copy(e->argument, room, word))
+		if (!is_path(word) || !copy(e->argument, room, word))
 			return refuse(why, why_bytes,
-				      "a path of 1 to %zu characters", room - 1);
+				      "a path of 1 to %zu printable characters",
+				      room - 1);
 		return 0;
 	case DEVICE:
 		if (!is_device_name(word))
@@ -163,10 +177,12 @@ static int take_argument(struct endpoint *e, const char *word, char *why,
 				      "a device name of 1 to 15 characters without '/', ':', '%%' and blanks");
 		break;
 	case DESCRIPTOR:
-		if (value_number(word, 10, 0, DESCRIPTOR_MAX) < 0)
+		n = value_number(word, 10, 0, DESCRIPTOR_MAX);
+		if (n < 0)
 			return refuse(why, why_bytes,
 				      "the number of an inherited descriptor");
-		break;
+		snprintf(e->argument, sizeof(e->argument), "%d", (int)n);
+		return 0;
 	}
 	copy(e->argument, sizeof(e->argument), word);
 	return 0;
@@ -213,7 +229,7 @@ static int take_key(struct endpoint *e, enum key key, const char *value,
 	case KEY_NAME:
 		if (!endpoint_name_is_good(value))
 			return refuse(why, why_bytes,
-				      "with 1 to %d letters, digits and ._+:@- as name=",
+				      "with 1 to %d letters, digits and ._+:@- as name=, but not 'closed' or 'total'",
 				      PORT_NAME_BYTES - 1);
 		copy(e->name, sizeof(e->name), value);
 		return 0;
@@ -225,9 +241,10 @@ static int take_key(struct endpoint *e, enum key key, const char *value,
 		e->group = (gid_t)gid;
 		return 0;
 	case KEY_REMOTE:
-		if (!*value || !copy(e->remote, sizeof(e->remote), value))
+		if (!is_path(value) ||
+		    !copy(e->remote, sizeof(e->remote), value))
 			return refuse(why, why_bytes,
-				      "with a path of 1 to %zu characters as remote=",
+				      "with a path of 1 to %zu printable characters as remote=",
 				      sizeof(e->remote) - 1);
 		return 0;
 	default:
@@ -323,6 +340,26 @@ int endpoint_plain(enum endpoint_kind kind, const char *argument,
 {
 	defaults(e, kind);
 	return take_argument(e, argument, why, why_bytes);
+}
+
+int endpoint_make_absolute(struct endpoint *e, const char *cwd, char *why,
+			   size_t why_bytes)
+{
+	bool dgram = e->kind == PORT_DGRAM;
+	char *path = dgram ? e->remote : e->argument;
+	char absolute[SOCKET_PATH_BYTES];
+	int length;
+
+	if (*path == '/' || (!dgram && e->kind != PORT_CONNECT_STREAM &&
+			     e->kind != PORT_CONNECT_BESS))
+		return 0;
+	length = snprintf(absolute, sizeof(absolute), "%s/%s", cwd, path);
+	if (length < 0 || (size_t)length >= sizeof(absolute))
+		return refuse(why, why_bytes,
+			      "a path of at most %zu characters from the root, with --daemon",
+			      sizeof(absolute) - 1);
+	memcpy(path, absolute, sizeof(absolute));
+	return 0;
 }
 
 int endpoint_mode(const struct endpoint *e)

@@ -43,6 +43,7 @@ struct endpoint {
 	char argument[SOCKET_PATH_BYTES];
 	char remote[SOCKET_PATH_BYTES]; /* "": none */
 	char name[PORT_NAME_BYTES];	/* "": automatic */
+	bool name_shared; /* others may have it too: systemd's are by unit */
 	int mode;	/* of the socket; -1: not said */
 	gid_t group;	/* of the socket; (gid_t)-1: not said */
 	uint32_t mtu;	/* bytes behind the Ethernet header; 0: not said */
@@ -66,6 +67,14 @@ int endpoint_parse_as(enum endpoint_kind kind, const char *text,
 int endpoint_plain(enum endpoint_kind kind, const char *argument,
 		   struct endpoint *e, char *why, size_t why_bytes);
 
+/*
+ * Somebody else's path in @e, relative to directory @cwd until now, becomes
+ * absolute: to be connected to when we are elsewhere. Returns 0, or -EINVAL
+ * with a sentence in @why: it is then too long for a socket.
+ */
+int endpoint_make_absolute(struct endpoint *e, const char *cwd, char *why,
+			   size_t why_bytes);
+
 /* The permissions of its socket: as said, or for the group if there is one, or
  * -1: by the umask. */
 int endpoint_mode(const struct endpoint *e);
@@ -73,7 +82,8 @@ int endpoint_mode(const struct endpoint *e);
 /* Whether endpoints of @kind make a socket in the file system. */
 bool endpoint_makes_file(enum endpoint_kind kind);
 
-/* Whether @name may be a port's: letters, digits and "._+:@-", not too long. */
+/* Whether @name may be a port's: letters, digits and "._+:@-", not too
+ * long, and no word that the counters use. */
 bool endpoint_name_is_good(const char *name);
 
 #endif

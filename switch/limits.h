@@ -57,6 +57,10 @@ enum {
 	STALL_FLOODED_MS = 20,
 	TICK_MS = 20,
 
+	/* The longest pause between two attempts to connect to somebody who
+	 * ends the connection within this time. */
+	CONNECT_PAUSE_MS = 1000,
+
 	/* A quiet port's buffers are given back to the kernel after this. */
 	TRIM_IDLE_MS = 10000,
 

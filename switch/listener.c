@@ -12,6 +12,7 @@
 #include "loop.h"
 #include "port_bess.h"
 #include "port_inherit.h"
+#include "port_io.h"
 #include "port_message.h"
 #include "port_name.h"
 #include "port_stream.h"
@@ -34,6 +35,7 @@ static int adopt(struct listener *l, char *why, size_t why_bytes)
 		snprintf(why, why_bytes, "--listen fd:%d: %s", fd, wrong);
 		return err;
 	}
+	socket_refuse_descriptors(fd);
 	l->file.fd = fd;
 	l->serves = (enum endpoint_kind)kind;
 	/* Where it is, so that data sockets can be beside it; the file is
@@ -53,7 +55,7 @@ static int open_vde(struct listener *l, char *why, size_t why_bytes)
 	/* endpoint.c has made sure that it fits. */
 	snprintf(path, sizeof(path), "%.*s/ctl",
 		 (int)(sizeof(path) - sizeof("/ctl")), e->argument);
-	err = vde_directory_open(e, path, &l->remove_directory, why, why_bytes);
+	err = vde_directory_open(e, &l->made_directory, why, why_bytes);
 	if (err)
 		return err;
 	return socket_file_open(&l->file, path, SOCK_STREAM,
@@ -127,9 +129,9 @@ void listeners_close(struct sw *sw)
 		struct listener *l = &sw->listeners[i];
 
 		socket_file_close(&l->file);
-		if (l->remove_directory)
-			rmdir(l->remove_directory);
-		free(l->remove_directory);
+		if (l->made_directory)
+			rmdir(l->made_directory);
+		free(l->made_directory);
 	}
 	free(sw->listeners);
 	sw->listeners = NULL;
@@ -232,27 +234,39 @@ static bool is_reserved(const struct options *o, const char *name)
 	return false;
 }
 
+void listener_reclaim_name(struct sw *sw, const char *name)
+{
+	struct port *holder = port_by_name(&sw->ports, name);
+
+	if (!holder || holder->reattach || !port_io_other_side_has_gone(holder))
+		return;
+	port_fail(&sw->ports, holder, "the other side has gone, and is back");
+	loop_close_failed(sw);
+}
+
 /*
  * The name that a connection asks for: the listener's, or the last word of the
  * path that it has bound its own end to (UML: src=PATH). NULL if none, or one
  * that is not for it.
  */
-static const char *wanted_name(const struct sw *sw, const struct port *p,
+static const char *wanted_name(struct sw *sw, const struct port *p,
 			       struct sockaddr_un *addr)
 {
 	socklen_t bytes = sizeof(*addr) - 1;
 	const char *name;
 
-	if (*p->endpoint->name)
+	if (*p->endpoint->name) {
+		listener_reclaim_name(sw, p->endpoint->name);
 		return p->endpoint->name;
+	}
 	memset(addr, 0, sizeof(*addr));
 	if (getpeername(p->fd, (void *)addr, &bytes) || !addr->sun_path[0])
 		return NULL;
 	name = basename(addr->sun_path);
-	return endpoint_name_is_good(name) && !is_reserved(sw->options, name) &&
-			       !port_by_name(&sw->ports, name)
-		       ? name
-		       : NULL;
+	if (!endpoint_name_is_good(name) || is_reserved(sw->options, name))
+		return NULL;
+	listener_reclaim_name(sw, name);
+	return port_by_name(&sw->ports, name) ? NULL : name;
 }
 
 /* Nothing has to be said: whoever is connected takes part. */
@@ -289,7 +303,7 @@ static void new_connection(struct sw *sw, const struct listener *l, int fd)
 	socklen_t bytes = sizeof(peer);
 	struct port *p;
 
-	message_refuse_descriptors(fd);
+	socket_refuse_descriptors(fd);
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes);
 	if (!allowed(sw->options, fd, &peer)) {
 		log_guest(sw->now_ms,
@@ -330,7 +344,7 @@ void listeners_start(struct sw *sw)
  * Out of descriptors: whoever is silent gives way, and the next attempt is
  * left to the tick; asking again at once would fail and fail.
  */
-void listener_on_accept(struct sw *sw, uint16_t index, int res)
+void listener_on_accept(struct sw *sw, uint16_t index, int res, bool more)
 {
 	struct listener *l = &sw->listeners[index];
 
@@ -339,13 +353,18 @@ void listener_on_accept(struct sw *sw, uint16_t index, int res)
 		return;
 	}
 	if (res >= 0) {
+		l->complained = false;
 		new_connection(sw, l, res);
-		loop_arm_accept(sw, index);
+		if (!more)
+			loop_arm_accept(sw, index);
 		return;
 	}
-	log_guest(sw->now_ms, "cannot accept a connection: %s%s",
-		  strerror(-res),
-		  res == -EMFILE ? " (raise the limit: ulimit -n)" : "");
+	if (!l->complained)
+		log_guest(sw->now_ms, "%s:%s: cannot accept a connection: %s%s",
+			  endpoint_kinds[l->endpoint->kind],
+			  l->endpoint->argument, strerror(-res),
+			  res == -EMFILE ? " (raise the limit: ulimit -n)" : "");
+	l->complained = true;
 	evict_joining(sw);
 	l->paused = true;
 	sw->accept_paused = true;

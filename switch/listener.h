@@ -19,7 +19,8 @@ struct listener {
 	const struct endpoint *endpoint;
 	enum endpoint_kind serves; /* LISTEN_UML, _VDE, _BESS or _STREAM */
 	bool paused;		   /* out of descriptors or ports */
-	char *remove_directory;    /* at the end, if it is empty; or NULL */
+	bool complained;	   /* of what made it pause */
+	char *made_directory;	   /* of LISTEN_VDE, to be removed; or NULL */
 };
 
 /*
@@ -32,8 +33,12 @@ void listeners_close(struct sw *sw);
 /* Accept connections. */
 void listeners_start(struct sw *sw);
 
-/* The answer of listener @index: a connection, or -errno. */
-void listener_on_accept(struct sw *sw, uint16_t index, int res);
+/* The answer of listener @index: a connection, or -errno; @more to come. */
+void listener_on_accept(struct sw *sw, uint16_t index, int res, bool more);
+
+/* A port called @name whose other side has gone gives its name up now, what it
+ * had sent and is still unread with it: whoever asks for it is back. */
+void listener_reclaim_name(struct sw *sw, const char *name);
 
 /* Try again where accepting had to pause. */
 void listeners_resume(struct sw *sw);

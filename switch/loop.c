@@ -163,8 +163,9 @@ void loop_arm_accept(struct sw *sw, uint16_t listener)
 {
 	struct io_uring_sqe *sqe = next_sqe(&sw->loop);
 
-	io_uring_prep_accept(sqe, sw->listeners[listener].file.fd, NULL, NULL,
-			     SOCK_CLOEXEC | SOCK_NONBLOCK);
+	io_uring_prep_multishot_accept(sqe, sw->listeners[listener].file.fd,
+				       NULL, NULL,
+				       SOCK_CLOEXEC | SOCK_NONBLOCK);
 	tag(sqe, LOOP_ACCEPT, listener, 0);
 }
 
@@ -191,7 +192,7 @@ static void arm_timeout(struct sw *sw, struct __kernel_timespec *after,
 static bool needs_tick(const struct sw *sw)
 {
 	return sw->ports.blocked_count || sw->ports.joining_count ||
-	       sw->accept_paused || sw->ports_detached;
+	       sw->accept_paused || sw->ports_looking;
 }
 
 /* No timer runs when nothing waits: an idle switch sleeps. */
@@ -211,13 +212,14 @@ static void arm_timers(struct sw *sw)
 
 static void reattach_ports(struct sw *sw)
 {
-	sw->ports_detached = false;
+	sw->ports_looking = false;
 	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
 		struct port *p = sw->ports.by_id[i];
 
-		if (p->state == PORT_UP && p->detached && p->reattach &&
-		    p->reattach(sw, p))
-			sw->ports_detached = true;
+		if (p->state != PORT_UP || !p->looking)
+			continue;
+		p->looking = p->reattach(sw, p);
+		sw->ports_looking |= p->looking;
 	}
 }
 
@@ -228,7 +230,7 @@ static void on_tick(struct sw *sw)
 	uml_expire_joining(sw);
 	if (sw->accept_paused)
 		listeners_resume(sw);
-	if (sw->ports_detached)
+	if (sw->ports_looking)
 		reattach_ports(sw);
 }
 
@@ -296,7 +298,7 @@ static void close_port(struct sw *sw, struct port *p, const char *why)
 	loop_cancel(sw, p, ~0u);
 }
 
-static void close_failed(struct sw *sw)
+void loop_close_failed(struct sw *sw)
 {
 	for (uint16_t i = 0; i < sw->ports.id_end && sw->ports.failed_count; i++) {
 		struct port *p = sw->ports.by_id[i];
@@ -346,8 +348,9 @@ static void dispatch(struct sw *sw, const struct io_uring_cqe *cqe)
 		break;
 	case LOOP_ACCEPT:
 		/* Who has gone first gives its name back to who comes now. */
-		close_failed(sw);
-		listener_on_accept(sw, ref.port, cqe->res);
+		loop_close_failed(sw);
+		listener_on_accept(sw, ref.port, cqe->res,
+				   cqe->flags & IORING_CQE_F_MORE);
 		break;
 	case LOOP_SIGNAL:
 		on_signal(sw);
@@ -418,7 +421,7 @@ static void one_round(struct sw *sw)
 		feed_starved(sw);
 		/* Feeding a stream may have forwarded what had been read. */
 	} while (sw->ports.dirty_count);
-	close_failed(sw);
+	loop_close_failed(sw);
 	free_closed(sw);
 	arm_timers(sw);
 }

@@ -94,7 +94,11 @@ static inline uint16_t loop_buffer_group(uint16_t port_id)
 int loop_register_pool(struct sw *sw, struct port *p);
 void loop_unregister_pool(struct sw *sw, struct port *p);
 
-/* Accept the next connection at a listener. */
+/* Close now the ports that port_fail() has marked: for somebody who needs
+ * their names. */
+void loop_close_failed(struct sw *sw);
+
+/* Accept connections at a listener. */
 void loop_arm_accept(struct sw *sw, uint16_t listener);
 
 #endif

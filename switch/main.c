@@ -212,6 +212,56 @@ static int run(const struct options *o, const char *program)
 	return err ? 1 : 0;
 }
 
+/* A daemon goes to "/", and connects to some again later. */
+static int make_absolute(struct options *o, char *why, size_t why_bytes)
+{
+	char cwd[4096], wanted[256];
+
+	if (!o->daemon || !getcwd(cwd, sizeof(cwd)))
+		return 0;
+	for (unsigned i = 0; i < o->port_count; i++) {
+		struct endpoint *e = &o->ports[i];
+
+		if (!endpoint_make_absolute(e, cwd, wanted, sizeof(wanted)))
+			continue;
+		snprintf(why, why_bytes, "--port %s:%s: must be %s",
+			 endpoint_kinds[e->kind], e->argument, wanted);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_descriptor(const struct endpoint *e, int ready_fd, char *why,
+			    size_t why_bytes)
+{
+	int fd = atoi(e->argument);
+
+	if (e->kind != LISTEN_FD && e->kind != PORT_FD)
+		return 0;
+	if (fcntl(fd, F_GETFD) >= 0 && fd != ready_fd)
+		return 0;
+	snprintf(why, why_bytes, "--%s fd:%d: %s",
+		 e->kind == LISTEN_FD ? "listen" : "port", fd,
+		 fd == ready_fd ? "is what --ready-fd names"
+				: "is not open: was it inherited?");
+	return -EBADF;
+}
+
+/* Before we open anything ourselves, which would get their numbers. */
+static int check_descriptors(const struct options *o, char *why,
+			     size_t why_bytes)
+{
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < o->listener_count; i++)
+		err = check_descriptor(&o->listeners[i], o->ready_fd, why,
+				       why_bytes);
+	for (unsigned i = 0; !err && i < o->port_count; i++)
+		err = check_descriptor(&o->ports[i], o->ready_fd, why,
+				       why_bytes);
+	return err;
+}
+
 /* Returns -1 to go on, or the exit status. */
 static int read_options(struct options *o, int argc, char *argv[],
 			const char *program)
@@ -231,7 +281,9 @@ static int read_options(struct options *o, int argc, char *argv[],
 		return 0;
 	}
 	if (activation_read(o, why, sizeof(why)) ||
-	    options_complete(o, why, sizeof(why))) {
+	    options_complete(o, why, sizeof(why)) ||
+	    check_descriptors(o, why, sizeof(why)) ||
+	    make_absolute(o, why, sizeof(why))) {
 		log_error("%s", why);
 		return 2;
 	}

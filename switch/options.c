@@ -64,8 +64,8 @@ static void defaults(struct options *o)
 	};
 }
 
-/* The complaint about a value, or NULL. */
-/* Where a value's complaint is put together that is not a literal. */
+/* Where a complaint about a value is put together that is not a literal; the
+ * functions below return the complaint, or NULL. */
 struct complaint {
 	char text[256];
 };
@@ -290,6 +290,7 @@ int options_inherit(struct options *o, enum endpoint_role role, int fd,
 	endpoint_plain(role == ENDPOINT_LISTENER ? LISTEN_FD : PORT_FD, number,
 		       &e, why, why_bytes);
 	snprintf(e.name, sizeof(e.name), "%s", name);
+	e.name_shared = true;
 	wanted = add_endpoint(o, &e, role);
 	if (!wanted)
 		return 0;
@@ -327,13 +328,26 @@ static bool is_exclusive(const struct endpoint *e)
 /* What two endpoints have in common that only one can have, or NULL. */
 static const char *clash(const struct endpoint *a, const struct endpoint *b)
 {
-	if (*a->name && !strcmp(a->name, b->name))
+	if (*a->name && !strcmp(a->name, b->name) && !a->name_shared &&
+	    !b->name_shared)
 		return a->name;
 	if (is_exclusive(a) && is_exclusive(b) &&
 	    (a->kind == PORT_TAP) == (b->kind == PORT_TAP) &&
 	    !strcmp(a->argument, b->argument))
 		return a->argument;
 	return NULL;
+}
+
+/* A datagram port that sends to a datagram port of ours: a loop. */
+static bool sends_to_us(const struct options *o, const struct endpoint *e)
+{
+	if (e->kind != PORT_DGRAM)
+		return false;
+	for (unsigned i = 0; i < o->port_count; i++)
+		if (o->ports[i].kind == PORT_DGRAM &&
+		    !strcmp(e->remote, o->ports[i].argument))
+			return true;
+	return false;
 }
 
 int options_complete(struct options *o, char *why, size_t why_bytes)
@@ -349,6 +363,12 @@ int options_complete(struct options *o, char *why, size_t why_bytes)
 			e->mode = o->mode;
 		if (endpoint_makes_file(e->kind) && e->group == (gid_t)-1)
 			e->group = o->group;
+		if (sends_to_us(o, e)) {
+			snprintf(why, why_bytes,
+				 "dgram '%s': remote=%s is a port of this switch: a loop",
+				 e->argument, e->remote);
+			return -EINVAL;
+		}
 		for (unsigned j = 0; j < i; j++) {
 			const char *what = clash(e, endpoint_at(o, j));
 

@@ -162,8 +162,8 @@ struct port {
 	char description[DESCRIPTION_BYTES]; /* what its guest says of itself */
 	const struct endpoint *endpoint;     /* where it came from */
 
-	/* It is detached: look whether its other side is back. Returns whether
-	 * to look again soon. NULL if it is closed instead of detached. */
+	/* Look whether its other side is back. Returns whether to look again
+	 * soon. NULL if it is closed when that goes. */
 	bool (*reattach)(struct sw *sw, struct port *p);
 
 	/* by kind */
@@ -174,6 +174,9 @@ struct port {
 	uint32_t peer_pid, peer_uid;
 	bool link_down; /* its network device is */
 	bool detached;	/* its other side is not there now */
+	bool looking;	/* reattach is to be called in the next tick */
+	uint16_t pause_ms; /* between two attempts to connect again */
+	uint64_t retry_at_ms, connected_ms;
 	struct stream *stream;
 	struct socket_file *file;
 };

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <liburing.h>
 #include <linux/sockios.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -34,14 +33,12 @@ static int bess_send(struct sw *sw, struct port *p, struct frame *const *frames,
 
 /* Nothing was received: the end, or an empty message? After the end there is
  * nothing more to come, and nothing left but perhaps empty messages. */
-static bool has_ended(int fd)
+static bool has_ended(const struct port *p)
 {
-	struct pollfd state = { .fd = fd, .events = POLLRDHUP };
 	int waiting = 0;
 
-	return poll(&state, 1, 0) == 1 &&
-	       state.revents & (POLLRDHUP | POLLHUP) &&
-	       !ioctl(fd, SIOCINQ, &waiting) && !waiting;
+	return port_io_other_side_has_gone(p) &&
+	       !ioctl(p->fd, SIOCINQ, &waiting) && !waiting;
 }
 
 /* A reset is told before what had come earlier, and once. */
@@ -54,7 +51,7 @@ static void bess_on_recv(struct sw *sw, struct port *p, int res, uint32_t flags)
 		port_io_give_back(p, flags);
 		return;
 	}
-	if (nothing && p->state == PORT_UP && has_ended(p->fd)) {
+	if (nothing && p->state == PORT_UP && has_ended(p)) {
 		port_lost(sw, p, "the other side has gone");
 		return;
 	}

@@ -14,6 +14,7 @@
 #include "port_message.h"
 #include "port_name.h"
 #include "port_stream.h"
+#include "socket_file.h"
 #include "sw.h"
 
 /* A descriptor, or -errno. A server that is there but does not accept now is
@@ -28,7 +29,7 @@ static int connect_to(const struct endpoint *e)
 	if (fd < 0)
 		return -errno;
 	memcpy(addr.sun_path, e->argument, sizeof(addr.sun_path));
-	message_refuse_descriptors(fd);
+	socket_refuse_descriptors(fd);
 	if (!connect(fd, (const void *)&addr, sizeof(addr)))
 		return fd;
 	err = -errno;
@@ -51,17 +52,35 @@ static const char *remedy(int err)
 	}
 }
 
+/* The first look after the end of a connection decides how long to wait: twice
+ * as long as before if that was short. */
+static bool pause_is_over(const struct sw *sw, struct port *p)
+{
+	if (p->connected_ms) {
+		bool brief = sw->now_ms - p->connected_ms < CONNECT_PAUSE_MS;
+		int pause_ms = brief ? 2 * p->pause_ms + TICK_MS : 0;
+
+		p->pause_ms = (uint16_t)(pause_ms < CONNECT_PAUSE_MS
+						 ? pause_ms
+						 : CONNECT_PAUSE_MS);
+		p->retry_at_ms = sw->now_ms + p->pause_ms;
+		p->connected_ms = 0;
+	}
+	return sw->now_ms >= p->retry_at_ms;
+}
+
 static bool connect_again(struct sw *sw, struct port *p)
 {
 	int fd;
 
-	if (p->armed & ARMED_RECV)
+	if (p->armed & ARMED_RECV || !pause_is_over(sw, p))
 		return true;
 	fd = connect_to(p->endpoint);
 	if (fd < 0)
 		return true;
 	p->fd = fd;
 	p->detached = false;
+	p->connected_ms = sw->now_ms;
 	if (p->stream)
 		stream_restart(p);
 	log_guest(sw->now_ms, "port %s: connected again", p->name);
@@ -83,6 +102,7 @@ int connect_port_open(struct sw *sw, const struct endpoint *e, char *why,
 		goto fail;
 	p->endpoint = e;
 	p->reattach = connect_again;
+	p->connected_ms = sw->now_ms;
 	p->fd = connect_to(e);
 	err = p->fd;
 	if (err < 0)

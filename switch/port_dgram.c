@@ -36,42 +36,81 @@ static void dgram_release(struct port *p)
 		close(p->control_fd);
 }
 
-static void set_detached(struct sw *sw, struct port *p, bool detached)
+static void set_detached(struct sw *sw, struct port *p, int err)
 {
+	bool detached = err != 0;
+
+	if (detached)
+		port_io_look(sw, p);
 	if (p->detached == detached)
 		return;
 	p->detached = detached;
-	log_guest(sw->now_ms, "port %s: %s is %s", p->name,
-		  p->endpoint->remote,
-		  detached ? "nobody's now" : "somebody's again");
-	if (detached)
+	if (detached) {
+		log_guest(sw->now_ms, "port %s: cannot send to %s: %s", p->name,
+			  p->endpoint->remote, strerror(-err));
 		mac_flush_port(sw->forward.macs, p->id);
+	} else {
+		log_guest(sw->now_ms, "port %s: %s is there", p->name,
+			  p->endpoint->remote);
+	}
 }
 
 /* Both directions, or else to nobody and from anybody. */
 static int connect_to_remote(struct port *p)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int err;
 
 	memcpy(addr.sun_path, p->endpoint->remote, sizeof(addr.sun_path));
 	if (!connect(p->fd, (const void *)&addr, sizeof(addr)))
 		return 0;
+	err = -errno;
 	addr.sun_family = AF_UNSPEC;
 	connect(p->fd, (const void *)&addr, sizeof(addr.sun_family));
-	return -ENOTCONN;
+	return err;
+}
+
+static int watch_directory(int inotify_fd, const char *remote)
+{
+	char copy[SOCKET_PATH_BYTES];
+
+	snprintf(copy, sizeof(copy), "%s", remote);
+	return inotify_add_watch(inotify_fd, dirname(copy),
+				 IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0
+		       ? -errno
+		       : 0;
+}
+
+/*
+ * The directory tells when a socket is made there, but not when one that was
+ * there becomes fit to be connected to, nor when a directory comes back.
+ */
+static bool look_again(struct sw *sw, struct port *p)
+{
+	int unwatched = watch_directory(p->control_fd, p->endpoint->remote);
+	int err = 0;
+
+	if (p->detached || !unwatched) {
+		err = connect_to_remote(p);
+		set_detached(sw, p, err);
+	}
+	return unwatched || (err && err != -ENOENT);
 }
 
 /* The other side may have been made anew, and the news not have come yet. */
 static int send_failed(struct sw *sw, struct port *p,
 		       struct frame *const *frames, unsigned n)
 {
+	int err;
+
 	if (!p->file) {
 		port_fail(&sw->ports, p, "the other side has gone");
 		return -ENETDOWN;
 	}
-	if (!connect_to_remote(p))
+	err = connect_to_remote(p);
+	if (!err)
 		return message_send(sw, p, frames, n);
-	set_detached(sw, p, true);
+	set_detached(sw, p, err);
 	return -ENETDOWN;
 }
 
@@ -112,6 +151,9 @@ static void dgram_on_recv(struct sw *sw, struct port *p, int res,
 {
 	int err = port_io_received(sw, p, res, flags);
 
+	/* Whoever sends has a socket. */
+	if (p->detached && res > 0)
+		port_io_look(sw, p);
 	/* The other side has been connected anew. */
 	if (err == -ECONNRESET)
 		message_arm_recv(sw, p);
@@ -119,7 +161,8 @@ static void dgram_on_recv(struct sw *sw, struct port *p, int res,
 		port_fail(&sw->ports, p, strerror(-err));
 }
 
-/* Whether any of these events is about @name, or some have been lost. */
+/* Whether any of these events is about @name, or some have been lost, or the
+ * directory has gone. */
 static bool concerns(const char *events, ssize_t bytes, const char *name)
 {
 	const struct inotify_event *event;
@@ -127,7 +170,7 @@ static bool concerns(const char *events, ssize_t bytes, const char *name)
 	for (ssize_t at = 0; at < bytes;
 	     at += (ssize_t)(sizeof(*event) + event->len)) {
 		event = (const void *)(events + at);
-		if (event->mask & IN_Q_OVERFLOW ||
+		if (event->mask & (IN_Q_OVERFLOW | IN_IGNORED) ||
 		    (event->len && !strcmp(event->name, name)))
 			return true;
 	}
@@ -149,16 +192,14 @@ static void dgram_on_control(struct sw *sw, struct port *p, int res)
 	name = basename(copy);
 	while ((bytes = read(p->control_fd, events, sizeof(events))) > 0)
 		ours |= concerns(events, bytes, name);
-	if (ours)
-		set_detached(sw, p, connect_to_remote(p) != 0);
+	if (ours && look_again(sw, p))
+		port_io_look(sw, p);
 	watch(sw, p);
 }
 
 static int watch_open(const char *remote, char *why, size_t why_bytes)
 {
 	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	char copy[SOCKET_PATH_BYTES];
-	const char *directory;
 	int err;
 
 	if (fd < 0) {
@@ -168,10 +209,8 @@ static int watch_open(const char *remote, char *why, size_t why_bytes)
 					: "");
 		return err;
 	}
-	snprintf(copy, sizeof(copy), "%s", remote);
-	directory = dirname(copy);
-	if (inotify_add_watch(fd, directory, IN_CREATE | IN_MOVED_TO) < 0) {
-		err = -errno;
+	err = watch_directory(fd, remote);
+	if (err) {
 		snprintf(why, why_bytes, "remote=%s: its directory: %s", remote,
 			 strerror(-err));
 		close(fd);
@@ -200,11 +239,13 @@ int dgram_port_open(struct sw *sw, const struct endpoint *e, char *why,
 	if (err)
 		return err;
 	p->fd = p->file->fd;
-	message_refuse_descriptors(p->fd);
 	err = message_open(sw, p, e->mtu);
 	if (err)
 		goto no_memory;
+	p->reattach = look_again;
 	p->detached = connect_to_remote(p) != 0;
+	if (p->detached)
+		port_io_look(sw, p);
 	port_name_give(&sw->ports, p, *e->name ? e->name : NULL, 0);
 	port_up(&sw->ports, p);
 	return 0;

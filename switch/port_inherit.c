@@ -15,6 +15,7 @@
 #include "port_name.h"
 #include "port_stream.h"
 #include "port_tap.h"
+#include "socket_file.h"
 #include "sw.h"
 
 /* An integer option of a socket, or -1. */
@@ -56,9 +57,9 @@ int inherit_listener_kind(int fd, const char *name, int *kind, char *why,
 		snprintf(why, why_bytes, "is not open: was it inherited?");
 		return -EBADF;
 	}
-	if (!inherit_listens(fd) ||
+	if (!inherit_listens(fd) || socket_option(fd, SO_DOMAIN) != AF_UNIX ||
 	    (type != SOCK_STREAM && type != SOCK_SEQPACKET)) {
-		snprintf(why, why_bytes, "is not a listening socket of type stream or seqpacket");
+		snprintf(why, why_bytes, "is not a listening UNIX socket of type stream or seqpacket");
 		return -EINVAL;
 	}
 	*kind = type == SOCK_SEQPACKET		 ? LISTEN_BESS
@@ -86,6 +87,9 @@ static const char *find_ops(int fd, const struct port_ops **ops)
 	default:
 		return "neither a socket nor a tap";
 	}
+	/* A stream may be any; a lost datagram of UDP ends in an error. */
+	if (*ops != &stream_ops && socket_option(fd, SO_DOMAIN) != AF_UNIX)
+		return "not a UNIX socket";
 	return is_connected(fd) ? NULL : "its socket is not connected";
 }
 
@@ -118,7 +122,7 @@ int inherit_port_open(struct sw *sw, const struct endpoint *e, char *why,
 		return complain(fd, "out of memory", why, why_bytes);
 	p->endpoint = e;
 	p->fd = fd;
-	message_refuse_descriptors(fd);
+	socket_refuse_descriptors(fd);
 	err = ops == &stream_ops ? stream_open(p, e->mtu)
 				 : message_open(sw, p, e->mtu);
 	if (err)

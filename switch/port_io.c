@@ -91,8 +91,25 @@ void port_io_detach(struct sw *sw, struct port *p)
 	close(p->fd);
 	p->fd = -1;
 	p->detached = true;
-	sw->ports_detached = true;
 	mac_flush_port(sw->forward.macs, p->id);
+	port_io_look(sw, p);
+}
+
+void port_io_look(struct sw *sw, struct port *p)
+{
+	p->looking = true;
+	sw->ports_looking = true;
+}
+
+bool port_io_other_side_has_gone(const struct port *p)
+{
+	struct pollfd state = {
+		.fd = p->control_fd >= 0 ? p->control_fd : p->fd,
+		.events = POLLRDHUP,
+	};
+
+	return poll(&state, 1, 0) == 1 &&
+	       state.revents & (POLLRDHUP | POLLHUP);
 }
 
 void port_lost(struct sw *sw, struct port *p, const char *why)

@@ -37,9 +37,16 @@ void port_io_give_back(struct port *p, uint32_t flags);
  */
 void port_lost(struct sw *sw, struct port *p, const char *why);
 
-/* Let go of p->fd, take back what the kernel was asked, forget its addresses;
- * it is looked for again in every tick. */
+/* Let go of p->fd, take back what the kernel was asked, forget its addresses,
+ * and look for its other side. */
 void port_io_detach(struct sw *sw, struct port *p);
+
+/* Call p->reattach in the next tick. */
+void port_io_look(struct sw *sw, struct port *p);
+
+/* Whether the other side of a connection has gone, even if it has left frames
+ * that are still to be read. */
+bool port_io_other_side_has_gone(const struct port *p);
 
 /* Be told when p->fd is writable: an implementation of wait_writable. */
 void port_io_wait_writable(struct sw *sw, struct port *p);

@@ -11,16 +11,6 @@
 #include "port_io.h"
 #include "sw.h"
 
-/* asm-generic/socket.h, Linux 6.16; Debian 12's headers do not have it. */
-#define SO_PASSRIGHTS_ 83
-
-void message_refuse_descriptors(int fd)
-{
-	const int no = 0;
-
-	setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS_, &no, sizeof(no));
-}
-
 int message_open(struct sw *sw, struct port *p, uint32_t mtu)
 {
 	mtu = mtu ? mtu : MTU_DEFAULT;

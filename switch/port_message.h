@@ -24,11 +24,4 @@ int message_send(struct sw *sw, struct port *p, struct frame *const *frames,
 		 unsigned n);
 void message_arm_recv(struct sw *sw, struct port *p);
 
-/*
- * Messages may carry descriptors, and whoever receives them closes them: with
- * the right kind that can take as long as the sender likes. Kernels before
- * 6.16 cannot be told to refuse them.
- */
-void message_refuse_descriptors(int fd);
-
 #endif

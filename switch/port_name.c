@@ -1,5 +1,6 @@
 #include "port_name.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,21 +52,51 @@ static void come_back(struct ports *ps, struct port *p)
 
 static void try_number(struct ports *ps, struct port *p, unsigned number)
 {
+	if (ps->numbers[number - 1])
+		return;
 	snprintf(p->name, sizeof(p->name), "%s%u", p->kind, number);
-	if (ps->numbers[number - 1] || port_by_name(ps, p->name))
+	if (port_by_name(ps, p->name))
 		return;
 	ps->numbers[number - 1] = true;
 	p->number = (uint16_t)number;
 }
 
-static void try_name(struct ports *ps, struct port *p, const char *name)
-{
-	/* Room for ".4096" behind it. */
-	const int most = PORT_NAME_BYTES - 6;
+/* Behind NAME, for the second and further ones: room for ".4097". */
+enum { NAME_BYTES_NUMBERED = PORT_NAME_BYTES - 6 };
 
-	snprintf(p->name, sizeof(p->name), "%s", name);
-	for (unsigned n = 2; port_by_name(ps, p->name); n++)
-		snprintf(p->name, sizeof(p->name), "%.*s.%u", most, name, n);
+/* The number behind the dot of a name that begins as @name; 1 for @name itself,
+ * 0 for another. */
+static unsigned number_behind(const char *name, const char *of)
+{
+	size_t length = strnlen(name, NAME_BYTES_NUMBERED);
+	unsigned number;
+	int end = 0;
+
+	if (!strcmp(of, name))
+		return 1;
+	if (strncmp(of, name, length) ||
+	    sscanf(of + length, ".%4u%n", &number, &end) != 1 ||
+	    of[length + (size_t)end] || number < 2 || number > PORTS_MAX + 1)
+		return 0;
+	return number;
+}
+
+/* One look at every port, however many have the name. */
+static void try_name(const struct ports *ps, struct port *p, const char *name)
+{
+	bool taken[PORTS_MAX + 2] = { false };
+	unsigned n = 1;
+
+	for (uint16_t i = 0; i < ps->id_end; i++)
+		if (ps->by_id[i]->state == PORT_UP)
+			taken[number_behind(name, ps->by_id[i]->name)] = true;
+	while (taken[n])
+		n++;
+	if (n == 1)
+		snprintf(p->name, sizeof(p->name), "%s", name);
+	else
+		snprintf(p->name, sizeof(p->name), "%.*s.%u",
+			 NAME_BYTES_NUMBERED, name, n);
 }
 
 void port_name_give(struct ports *ps, struct port *p, const char *name,

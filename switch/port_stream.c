@@ -217,7 +217,6 @@ static int stream_send(struct sw *sw, struct port *p,
 	struct stream *s = p->stream;
 	ssize_t sent;
 
-	(void)sw;
 	if (p->detached)
 		return -ENETDOWN;
 	g.count = 0;
@@ -232,8 +231,13 @@ static int stream_send(struct sw *sw, struct port *p,
 	sent = sendmsg(p->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (sent >= 0)
 		return count_sent(p, &g, frames, n, (size_t)sent);
+	if (errno == EAGAIN || errno == EINTR)
+		return -EAGAIN;
+	/* Without its rest a frame's beginning cannot be made good again. */
+	if (p->unfinished && errno != EPIPE && errno != ECONNRESET)
+		port_lost(sw, p, "a frame could be sent in part only");
 	/* That the other side has gone is for the receiving side to find. */
-	return errno == EAGAIN ? -EAGAIN : -ENETDOWN;
+	return errno == EPIPE || errno == ECONNRESET ? -ENETDOWN : -errno;
 }
 
 const struct port_ops stream_ops = {

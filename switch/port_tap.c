@@ -131,6 +131,9 @@ static bool attach_again(struct sw *sw, struct port *p)
 	fd = tap_open(name, &state, why, sizeof(why));
 	if (fd < 0)
 		return fd == -EBUSY;
+	if (p->endpoint->mtu &&
+	    tap_set_mtu(&state, p->endpoint->mtu, why, sizeof(why)))
+		log_info("%s", why);
 	p->fd = fd;
 	p->detached = false;
 	learn_about_device(p, &state);
@@ -243,7 +246,7 @@ void tap_ports_on_link(struct sw *sw)
 		if (p->ops != &tap_ops || p->state != PORT_UP)
 			continue;
 		if (p->detached)
-			sw->ports_detached |= attach_again(sw, p);
+			port_io_look(sw, p);
 		else if (!tap_query(p->fd, &state))
 			learn_about_device(p, &state);
 	}

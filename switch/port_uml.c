@@ -1,6 +1,7 @@
 #include "port_uml.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <liburing.h>
 #include <stdio.h>
 #include <string.h>
@@ -116,17 +117,52 @@ static int bind_abstract(const struct port *p, struct sockaddr_un *addr)
 	return bind(p->fd, (const void *)addr, sizeof(*addr)) ? -errno : 0;
 }
 
+/*
+ * A path that the guest names could be a socket that it may not send to itself,
+ * and we may: it has to be its own. What is looked at is what is connected to.
+ */
+static int connect_to_own(const struct port *p, const struct sockaddr_un *guest)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	char path[SOCKET_PATH_BYTES + 1] = "";
+	struct stat st;
+	int fd, err = 0;
+
+	memcpy(path, guest->sun_path, sizeof(guest->sun_path));
+	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &st) || !S_ISSOCK(st.st_mode) || st.st_uid != p->peer_uid)
+		err = -EPERM;
+	else if (connect(p->fd, (const void *)&addr, sizeof(addr)))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static int connect_to_guest(const struct port *p,
+			    const struct sockaddr_un *guest)
+{
+	if (guest->sun_path[0] && p->peer_uid != geteuid())
+		return connect_to_own(p, guest);
+	return connect(p->fd, (const void *)guest, sizeof(*guest)) ? -errno : 0;
+}
+
 /* Connected before it has a name: no datagram of a stranger can get in. */
 static int open_data_socket(const struct sw *sw, struct port *p,
 			    const struct join_request *request,
 			    struct sockaddr_un *own)
 {
+	int err;
+
 	p->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (p->fd < 0)
 		return -errno;
-	message_refuse_descriptors(p->fd);
-	if (connect(p->fd, (const void *)&request->addr, sizeof(request->addr)))
-		return -errno;
+	socket_refuse_descriptors(p->fd);
+	err = connect_to_guest(p, &request->addr);
+	if (err)
+		return err;
 	if (request->vde && bind_path(sw, p, own))
 		return 0;
 	return bind_abstract(p, own);
@@ -141,6 +177,18 @@ static int reply(const struct port *p, const struct sockaddr_un *own)
 	return n == JOIN_REPLY_BYTES ? 0 : n < 0 ? -errno : -EIO;
 }
 
+static void reclaim(struct sw *sw, const struct port *p, unsigned number)
+{
+	char name[PORT_NAME_BYTES];
+
+	if (*p->endpoint->name)
+		snprintf(name, sizeof(name), "%s", p->endpoint->name);
+	else
+		snprintf(name, sizeof(name), "%s%u", p->kind, number);
+	if (*p->endpoint->name || number)
+		listener_reclaim_name(sw, name);
+}
+
 static void take_part(struct sw *sw, struct port *p,
 		      const struct join_request *request)
 {
@@ -153,6 +201,7 @@ static void take_part(struct sw *sw, struct port *p,
 		p->frame_max = UML_FRAME_MAX;
 		p->tags_extra = false;
 	}
+	reclaim(sw, p, request->number);
 	port_name_give(&sw->ports, p,
 		       *p->endpoint->name ? p->endpoint->name : NULL,
 		       request->number);

@@ -28,6 +28,16 @@ say(char *why, size_t why_bytes, const char *format, ...)
 	va_end(args);
 }
 
+/* asm-generic/socket.h, Linux 6.16; Debian 12's headers do not have it. */
+#define SO_PASSRIGHTS_ 83
+
+void socket_refuse_descriptors(int fd)
+{
+	const int no = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS_, &no, sizeof(no));
+}
+
 /* The directory of @path, open, or -errno. */
 static int open_directory(const char *path)
 {
@@ -211,6 +221,7 @@ int socket_file_open(struct socket_file *s, const char *path, int type,
 		say(why, why_bytes, "socket: %s", strerror(errno));
 		return -errno;
 	}
+	socket_refuse_descriptors(s->fd);
 	err = lock_directory(path, &lock, why, why_bytes);
 	if (err)
 		goto close_socket;

@@ -29,6 +29,14 @@ int socket_file_open(struct socket_file *s, const char *path, int type,
 		     int mode, gid_t group, char *why, size_t why_bytes);
 
 /*
+ * Messages may carry descriptors, and whoever receives them closes them: with
+ * the right kind that can take as long as the sender likes. Refuse them on @fd,
+ * and on what it accepts: before it has a name, or a message may come first.
+ * Kernels before 6.16 cannot be told to.
+ */
+void socket_refuse_descriptors(int fd);
+
+/*
  * bind() that gives the file @mode permissions (-1: by umask) from the first
  * moment, in which others could connect. Returns 0 or -errno.
  */

@@ -25,7 +25,7 @@ struct sw {
 	int link_watch_fd;    /* -1: no tap */
 	bool watch_stdin;
 	bool accept_paused;   /* some listener is */
-	bool ports_detached;  /* some port looks for its other side */
+	bool ports_looking;   /* some port looks for its other side */
 	bool warm;	      /* some port has buffers to trim */
 	bool stopping;
 };

@@ -26,7 +26,7 @@ static int complain(const char *dir, const char *what, int err, char *why,
 	return -err;
 }
 
-static int set_permissions(const struct endpoint *e, bool made, char *why,
+static int set_permissions(const struct endpoint *e, char *why,
 			   size_t why_bytes)
 {
 	const char *dir = e->argument;
@@ -34,38 +34,29 @@ static int set_permissions(const struct endpoint *e, bool made, char *why,
 	if (e->group != (gid_t)-1 && chown(dir, (uid_t)-1, e->group))
 		return complain(dir, "cannot give it to the group", errno, why,
 				why_bytes);
-	/* After chown(), which takes the set-group-ID bit away. */
-	if ((made || e->mode >= 0) && chmod(dir, directory_mode(e->mode)))
+	if (chmod(dir, directory_mode(e->mode)))
 		return complain(dir, "cannot set its mode", errno, why,
 				why_bytes);
 	return 0;
 }
 
-static bool is_socket(const char *path)
-{
-	struct stat st;
-
-	return !lstat(path, &st) && S_ISSOCK(st.st_mode);
-}
-
-int vde_directory_open(const struct endpoint *e, const char *ctl,
-		       char **remove, char *why, size_t why_bytes)
+int vde_directory_open(const struct endpoint *e, char **made, char *why,
+		       size_t why_bytes)
 {
 	const char *dir = e->argument;
-	bool made = !mkdir(dir, 0700);
 	struct stat st;
-	int err;
 
-	if (!made && errno != EEXIST)
+	if (!mkdir(dir, 0700)) {
+		*made = realpath(dir, NULL);
+		return set_permissions(e, why, why_bytes);
+	}
+	if (errno != EEXIST)
 		return complain(dir, "cannot make the directory", errno, why,
 				why_bytes);
 	if (stat(dir, &st) || !S_ISDIR(st.st_mode))
 		return complain(dir, "choose another path", ENOTDIR, why,
 				why_bytes);
-	err = set_permissions(e, made, why, why_bytes);
-	if (made || is_socket(ctl))
-		*remove = realpath(dir, NULL);
-	return err;
+	return 0;
 }
 
 /* "001.5" */

@@ -137,6 +137,8 @@ static void bad_values_are_named(void **state)
 	refused(ENDPOINT_LISTENER, "uml:/u,name=a\"b", "name=");
 	refused(ENDPOINT_LISTENER, "uml:/u,name=12345678901234567890123456789012",
 		"name=");
+	refused(ENDPOINT_LISTENER, "uml:/u,name=total", "'total'");
+	refused(ENDPOINT_LISTENER, "uml:/u,name=closed", "'closed'");
 	refused(ENDPOINT_LISTENER, "fd:x", "descriptor");
 	refused(ENDPOINT_LISTENER, "fd:-1", "descriptor");
 	refused(ENDPOINT_LISTENER, "uml:", "path");
@@ -169,6 +171,41 @@ static void paths_have_to_fit_a_socket(void **state)
 	}
 }
 
+static void others_paths_become_absolute(void **state)
+{
+	char cwd[SOCKET_PATH_BYTES];
+
+	(void)state;
+	parse(ENDPOINT_PORT, "dgram:l,remote=r");
+	assert_int_equal(endpoint_make_absolute(&e, "/run", why, sizeof(why)), 0);
+	assert_string_equal(e.remote, "/run/r");
+	assert_string_equal(e.argument, "l");
+	parse(ENDPOINT_PORT, "connect-bess:p");
+	assert_int_equal(endpoint_make_absolute(&e, "/run", why, sizeof(why)), 0);
+	assert_string_equal(e.argument, "/run/p");
+	assert_int_equal(endpoint_make_absolute(&e, "/x", why, sizeof(why)), 0);
+	assert_string_equal(e.argument, "/run/p");
+	parse(ENDPOINT_PORT, "tap:p");
+	assert_int_equal(endpoint_make_absolute(&e, "/run", why, sizeof(why)), 0);
+	assert_string_equal(e.argument, "p");
+
+	memset(cwd, 'x', sizeof(cwd));
+	cwd[sizeof(cwd) - 3] = '\0';
+	parse(ENDPOINT_PORT, "connect-stream:p");
+	assert_int_equal(endpoint_make_absolute(&e, cwd, why, sizeof(why)), 0);
+	parse(ENDPOINT_PORT, "connect-stream:pq");
+	assert_int_equal(endpoint_make_absolute(&e, cwd, why, sizeof(why)),
+			 -EINVAL);
+	assert_string_equal(e.argument, "pq");
+}
+
+static void lines_stay_lines(void **state)
+{
+	(void)state;
+	refused(ENDPOINT_LISTENER, "uml:/a\nb", "printable");
+	refused(ENDPOINT_PORT, "dgram:/a,remote=/b\033", "printable");
+}
+
 static void a_plain_argument_has_no_keys(void **state)
 {
 	(void)state;
@@ -192,6 +229,8 @@ int main(void)
 		cmocka_unit_test(unknown_keys_are_answered_with_those_that_exist),
 		cmocka_unit_test(bad_values_are_named),
 		cmocka_unit_test(paths_have_to_fit_a_socket),
+		cmocka_unit_test(others_paths_become_absolute),
+		cmocka_unit_test(lines_stay_lines),
 		cmocka_unit_test(a_plain_argument_has_no_keys),
 	};
 

@@ -127,6 +127,7 @@ static void names_and_descriptors_are_used_once(void **state)
 	(void)state;
 	refused("--listen bess:/b,name=x --port tap:t,name=x", "'x'");
 	refused("--listen fd:3 --port fd:3", "'3'");
+	refused("--listen fd:3 --port fd:03", "'3'");
 	assert_int_equal(parse("--listen bess:/b,name=x --listen stream:/s,name=y "
 			       "--port fd:3 --port fd:4 --port tap:3"),
 			 0);
@@ -149,6 +150,28 @@ static void what_is_inherited_is_named_like_the_rest(void **state)
 	assert_string_equal(o.listeners[0].argument, "3");
 	assert_string_equal(o.listeners[0].name, "stream-web");
 	assert_int_equal(o.ports[0].kind, PORT_FD);
+}
+
+/* systemd gives all sockets of a unit one name. */
+static void inherited_names_may_be_the_same(void **state)
+{
+	(void)state;
+	memset(&o, 0, sizeof(o));
+	for (int fd = 3; fd < 5; fd++)
+		assert_int_equal(options_inherit(&o, ENDPOINT_LISTENER, fd,
+						 "lab", why, sizeof(why)),
+				 0);
+	assert_int_equal(options_complete(&o, why, sizeof(why)), 0);
+}
+
+static void datagrams_to_ourselves_are_refused(void **state)
+{
+	(void)state;
+	refused("--port dgram:/a,remote=/a", "loop");
+	refused("--port dgram:/a,remote=/b --port dgram:/b,remote=/a", "loop");
+	assert_int_equal(parse("--port dgram:/a,remote=/b "
+			       "--port dgram:/c,remote=/d"),
+			 0);
 }
 
 static void too_many_are_refused(void **state)
@@ -240,6 +263,8 @@ int main(void)
 		cmocka_unit_test(what_is_said_for_all_sockets_counts_where_nothing_else_is),
 		cmocka_unit_test(names_and_descriptors_are_used_once),
 		cmocka_unit_test(what_is_inherited_is_named_like_the_rest),
+		cmocka_unit_test(inherited_names_may_be_the_same),
+		cmocka_unit_test(datagrams_to_ourselves_are_refused),
 		cmocka_unit_test(too_many_are_refused),
 		cmocka_unit_test(permissions_are_octal),
 		cmocka_unit_test(users_and_groups_go_by_name_or_number),

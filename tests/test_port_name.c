@@ -89,6 +89,13 @@ static void a_number_that_somebody_has_is_not_given(void **state)
 	assert_string_equal(add(3, NULL, 2)->name, "fake4");
 }
 
+static void a_number_is_of_one_port_whatever_its_kind(void **state)
+{
+	(void)state;
+	strcpy(net.fakes[1].port->name, "other2");
+	assert_string_equal(add(3, NULL, 2)->name, "fake4");
+}
+
 static void a_number_whose_name_somebody_has_is_not_given(void **state)
 {
 	(void)state;
@@ -140,6 +147,8 @@ static void an_automatic_name_begins_at_nothing(void **state)
 	fake_add(&net, 1);
 	assert_string_equal(name_of(1), "fake2");
 	assert_int_equal(net.fakes[1].port->counters.received, 0);
+	fake_close(&net, 1);
+	assert_int_equal(add(1, "fake2", 0)->counters.received, 0);
 }
 
 /* However many names come and go: memory has a limit, and no count is lost. */
@@ -156,7 +165,9 @@ static void as_many_names_are_kept_as_there_is_room_for(void **state)
 	}
 	assert_int_equal(net.ports.gone.received, 2 * PORT_NAMES_KEPT);
 	assert_int_equal(add(3, name, 0)->counters.received, 1);
-	assert_int_equal(add(4, "guest-0", 0)->counters.received, 0);
+	snprintf(name, sizeof(name), "guest-%u", PORT_NAMES_KEPT + 1);
+	assert_int_equal(add(4, name, 0)->counters.received, 1);
+	assert_int_equal(add(5, "guest-0", 0)->counters.received, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -170,6 +181,7 @@ int main(void)
 		TEST(the_longest_name_has_room_for_its_number),
 		TEST(a_number_that_is_free_is_given),
 		TEST(a_number_that_somebody_has_is_not_given),
+		TEST(a_number_is_of_one_port_whatever_its_kind),
 		TEST(a_number_whose_name_somebody_has_is_not_given),
 		TEST(who_comes_back_under_its_name_goes_on_counting),
 		TEST(who_comes_back_under_its_number_goes_on_counting),
