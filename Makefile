@@ -29,8 +29,8 @@ NEEDS_wire_join := switch/wire_join
 NEEDS_wire_stream := switch/wire_stream
 NEEDS_endpoint  := switch/endpoint switch/value
 NEEDS_options   := switch/options $(NEEDS_endpoint)
-NEEDS_port      := switch/port switch/port_name switch/forward switch/mac \
-                   switch/frame tests/fake_port
+NEEDS_port      := switch/port switch/port_name switch/port_slow switch/forward \
+                   switch/mac switch/frame tests/fake_port
 NEEDS_port_name := $(NEEDS_port)
 NEEDS_forward   := $(NEEDS_port)
 UNIT_BINS := $(UNITS:%=$(BUILD)/tests/test_%)
@@ -74,7 +74,7 @@ NEED_build := gcc libc6-dev liburing-dev libbsd-dev libsystemd-dev
 NEED_demo  := $(NEED_build) user-mode-linux busybox-static cpio iperf3 \
               iproute2 util-linux
 NEED_check := $(NEED_demo) clang libclang-rt-dev libcmocka-dev python3-pytest \
-              python3-scapy
+              python3-scapy slirp4netns
 NEED_fuzz  := $(NEED_build) clang libclang-rt-dev
 NEED_bench := $(NEED_demo) python3
 

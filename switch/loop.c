@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "log.h"
 #include "mac.h"
+#include "port_slow.h"
 #include "port_tap.h"
 #include "port_uml.h"
 #include "stats.h"

@@ -7,6 +7,7 @@
 
 #include "ether.h"
 #include "port_name.h"
+#include "port_slow.h"
 
 const char *const drop_names[DROP_COUNT] = {
 	[DROP_RUNT] = "runt",
@@ -156,11 +157,6 @@ static bool too_long(const struct port *p, const struct frame *f)
 	return f->len > max;
 }
 
-static struct frame **queue_at(const struct port *p, uint32_t place)
-{
-	return &p->queue[(p->queue_head + place) & p->queue_mask];
-}
-
 int port_send(struct ports *ps, struct port *p, struct frame *f)
 {
 	p->counters.offered++;
@@ -171,7 +167,7 @@ int port_send(struct ports *ps, struct port *p, struct frame *f)
 	if (p->queue_count >= p->queue_limit)
 		return refuse(p, DROP_QUEUE_FULL);
 	frame_ref(f);
-	*queue_at(p, p->queue_count++) = f;
+	*port_queue_at(p, p->queue_count++) = f;
 	if (!p->dirty && !p->blocked) {
 		p->dirty = true;
 		ps->dirty[ps->dirty_count++] = p;
@@ -204,13 +200,6 @@ static void queue_sent(struct port *p, unsigned n)
 	}
 }
 
-static void note_pace(struct port *p, uint64_t now_ms)
-{
-	p->pace_ms = now_ms;
-	p->pace_sent = p->counters.sent;
-	p->pace_bytes = p->counters.sent_bytes;
-}
-
 static void block(struct ports *ps, struct sw *sw, struct port *p,
 		  uint64_t now_ms)
 {
@@ -220,7 +209,7 @@ static void block(struct ports *ps, struct sw *sw, struct port *p,
 		p->since_sent = p->counters.sent;
 	}
 	if (!p->lagging)
-		note_pace(p, now_ms);
+		port_note_pace(p, now_ms);
 	p->lagging = true;
 	ps->blocked_count++;
 	p->ops->wait_writable(sw, p);
@@ -317,7 +306,7 @@ void port_writable(struct ports *ps, struct port *p)
 	}
 }
 
-static void stall(struct ports *ps, struct port *p)
+void port_stall(struct ports *ps, struct port *p)
 {
 	p->stalled = true;
 	p->lagging = false;
@@ -328,131 +317,6 @@ static void stall(struct ports *ps, struct port *p)
 	queue_drop(p, DROP_STALLED);
 	flood_leave(ps, p);
 	p->flood_mark = floods_by_others(ps, p);
-}
-
-static bool starves_somebody(const struct port *p)
-{
-	for (uint32_t i = 0; i < p->queue_count; i++)
-		if ((*queue_at(p, i))->pool->starved)
-			return true;
-	return false;
-}
-
-/*
- * Drop from the queue of @p what @goes says, as if it had been full. Its @seen
- * is how many frames of their pool were met before.
- */
-static void queue_remove(struct port *p,
-			 bool (*goes)(const struct frame *f,
-				      const struct pool *pool, unsigned seen),
-			 const struct pool *pool)
-{
-	uint32_t count = p->queue_count, kept = 0;
-	unsigned seen = 0;
-
-	for (uint32_t i = 0; i < count; i++) {
-		struct frame *f = *queue_at(p, i);
-
-		if (goes(f, pool, seen)) {
-			p->counters.drop[DROP_QUEUE_FULL]++;
-			frame_unref(f);
-			continue;
-		}
-		seen += f->pool == pool;
-		*queue_at(p, kept++) = f;
-	}
-	p->queue_count = kept;
-}
-
-static bool flooded_and_missed(const struct frame *f, const struct pool *pool,
-			       unsigned seen)
-{
-	(void)pool, (void)seen;
-	return f->flooded && f->pool->starved;
-}
-
-static bool beyond_share(const struct frame *f, const struct pool *pool,
-			 unsigned seen)
-{
-	return f->pool == pool && seen >= PORT_BUFFERS_SHARE;
-}
-
-static void judge_blocked(struct ports *ps, struct port *p, uint64_t now_ms)
-{
-	uint64_t for_ms = now_ms - p->since_ms;
-
-	if (for_ms >= STALL_MS ||
-	    (for_ms >= STALL_STARVED_MS && starves_somebody(p)))
-		stall(ps, p);
-	else if (for_ms >= STALL_FLOODED_MS && ps->starved_count)
-		queue_remove(p, flooded_and_missed, NULL);
-}
-
-/*
- * A sender that has sent to one port only is slowed down by it, and rightly.
- * One that has sent to several must not be held up for all of them by one that
- * is slow: that one keeps its share of the sender's buffers.
- */
-static void recall(struct port *from, const struct port *sender)
-{
-	if (sender->run_frames < SINGLE_RUN_FRAMES)
-		queue_remove(from, beyond_share, sender->pool);
-}
-
-static void judge_pace(struct ports *ps, struct port *p, uint64_t now_ms)
-{
-	const uint64_t full_frame = MTU_DEFAULT + ETHER_HEADER_BYTES;
-	uint64_t for_ms = now_ms - p->pace_ms;
-	uint64_t wanted = SLOW_TICK_FRAMES * for_ms / TICK_MS;
-
-	if (for_ms < TICK_MS)
-		return;
-	if (p->counters.sent - p->pace_sent < wanted &&
-	    p->counters.sent_bytes - p->pace_bytes < wanted * full_frame) {
-		p->slow_until_ms = now_ms + SLOW_MS;
-		for (uint16_t i = 0; i < ps->starved_count; i++)
-			recall(p, ps->starved[i]);
-	}
-	note_pace(p, now_ms);
-}
-
-void ports_stall_blocked(struct ports *ps, uint64_t now_ms)
-{
-	for (uint16_t i = 0; i < ps->id_end && ps->blocked_count; i++) {
-		struct port *p = ps->by_id[i];
-
-		if (p->state != PORT_UP || !p->blocked || p->stalled)
-			continue;
-		judge_blocked(ps, p, now_ms);
-		if (!p->stalled)
-			judge_pace(ps, p, now_ms);
-	}
-}
-
-void port_starve(struct ports *ps, struct port *p, uint64_t now_ms)
-{
-	if (p->pool->starved)
-		return;
-	p->pool->starved = true;
-	ps->starved[ps->starved_count++] = p;
-	for (uint16_t i = 0; i < ps->id_end; i++) {
-		struct port *slow = ps->by_id[i];
-
-		if (slow->state == PORT_UP && slow->blocked &&
-		    !slow->stalled && now_ms < slow->slow_until_ms)
-			recall(slow, p);
-	}
-}
-
-bool port_fed(struct ports *ps, uint16_t starved_at)
-{
-	struct port *p = ps->starved[starved_at];
-
-	if (p->state == PORT_UP && p->pool->available < PORT_BUFFERS_REARM)
-		return false;
-	p->pool->starved = false;
-	ps->starved[starved_at] = ps->starved[--ps->starved_count];
-	return true;
 }
 
 void port_fail(struct ports *ps, struct port *p, const char *why)

@@ -11,16 +11,8 @@
  *
  * Sending: port_send() queues, port_flush() at the end of a round hands over
  * what is queued. A receiver that is full is `blocked`: the queue absorbs the
- * burst until the kernel says it takes more. One that takes nothing for too
- * long, or next to nothing, is `stalled`: its queue is dropped, because queued
- * frames hold buffers of their senders, and frames for it are dropped at once.
- * Floods then pass it by without touching it (ports->flood), so that a
- * thousand dead guests cost what none cost. When it takes a frame again it is
- * as good as before, but with a short queue that grows by what it takes.
- *
- * A sender that has run out of buffers gets some back sooner: flooded frames
- * from every port that stands still for a moment, and, if it sends to several
- * ports, what a slow one holds beyond its share (limits.h).
+ * burst until the kernel says it takes more. What happens to one that is slow is
+ * in port_slow.h.
  *
  * Counting: received = forwarded + dropped for each port as a sender, and
  * offered = sent + undelivered + queued as a receiver. Always.
@@ -237,16 +229,10 @@ void ports_flush(struct ports *ps, struct sw *sw, uint64_t now_ms);
 void port_writable(struct ports *ps, struct port *p);
 
 /*
- * @p has no buffer left to be read into; it waits in ports->starved. If it has
- * sent to several ports, those that are slow give back what is beyond their
- * share of its buffers, now or when they are found to be.
+ * Take from @p what is queued for it, and send it nothing until it takes a
+ * frame again: for port_slow.c, which knows when.
  */
-void port_starve(struct ports *ps, struct port *p, uint64_t now_ms);
-/* Whether enough buffers have come back; if so it is starved no longer. */
-bool port_fed(struct ports *ps, uint16_t starved_at);
-
-/* Take buffers back from the ports that have been blocked for too long. */
-void ports_stall_blocked(struct ports *ps, uint64_t now_ms);
+void port_stall(struct ports *ps, struct port *p);
 
 /* To be closed at the end of the round, for @why (a literal); the first reason
  * counts. */
@@ -270,6 +256,12 @@ void port_counters_subtract(struct port_counters *from,
 			    const struct port_counters *less);
 uint64_t port_dropped(const struct port_counters *c);
 uint64_t port_undelivered(const struct port_counters *c);
+
+/* The frame at @place in the queue of @p, 0 being the first to go. */
+static inline struct frame **port_queue_at(const struct port *p, uint32_t place)
+{
+	return &p->queue[(p->queue_head + place) & p->queue_mask];
+}
 
 /* The live port of an id and generation, or NULL. */
 static inline struct port *ports_find(const struct ports *ps, uint16_t id,

@@ -11,6 +11,7 @@
 #include "loop.h"
 #include "mac.h"
 #include "port.h"
+#include "port_slow.h"
 #include "sw.h"
 
 uint32_t port_io_buffer_bytes(uint32_t mtu)

@@ -13,6 +13,7 @@
 #include "loop.h"
 #include "port.h"
 #include "port_io.h"
+#include "port_slow.h"
 #include "sw.h"
 #include "wire_stream.h"
 

@@ -6,6 +6,7 @@
 
 #include "../switch/ether.h"
 #include "../switch/port_name.h"
+#include "../switch/port_slow.h"
 
 enum { BUFFER_BYTES = 2048, MARK_AT = ETHER_HEADER_BYTES };
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "../switch/ether.h"
+#include "../switch/port_slow.h"
 #include "fake_port.h"
 
 static struct fake_net net;
