@@ -74,7 +74,7 @@ NEED_build := gcc libc6-dev liburing-dev libbsd-dev libsystemd-dev
 NEED_demo  := $(NEED_build) user-mode-linux busybox-static cpio iperf3 \
               iproute2 util-linux
 NEED_check := $(NEED_demo) clang libclang-rt-dev libcmocka-dev python3-pytest \
-              python3-scapy slirp4netns
+              python3-scapy vdeplug vde2 qemu-system-x86 passt slirp4netns
 NEED_fuzz  := $(NEED_build) clang libclang-rt-dev
 NEED_bench := $(NEED_demo) python3
 

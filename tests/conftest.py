@@ -24,7 +24,11 @@ TEST_LIMIT_S = 90
 
 TOOLS = {"linux.uml": "user-mode-linux", "uml_switch": "uml-utilities",
          "busybox": "busybox-static", "iperf3": "iperf3", "ip": "iproute2",
-         "cpio": "cpio", "setpriv": "util-linux"}
+         "cpio": "cpio", "setpriv": "util-linux", "nsenter": "util-linux",
+         "vde_switch": "vde-switch", "vde_plug": "vdeplug",
+         "vde_plug2tap": "vde2", "passt": "passt",
+         "slirp4netns": "slirp4netns",
+         "qemu-system-x86_64": "qemu-system-x86"}
 
 
 def pytest_addoption(parser):
@@ -119,7 +123,7 @@ def cleanup():
         yield stack
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tap_device():
     """Skip where taps cannot be had, with the reason."""
     try:

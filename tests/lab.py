@@ -4,12 +4,16 @@ Standard library only, so that benches and scripts can use it as well as the
 tests. What there is:
 
     build_initrd(path)   the guests' root file system
-    Guest                a UML guest whose only network card is eth0=daemon
+    Guest                a UML guest with eth0=daemon, or with other cards
+    vde_card, bess_card  those other cards
     Switch               ringswitch, uml_switch or anything with their options
     Client               speaks the guests' protocol, raw frames, no guest
     Tap, HostSide        a tap device of the host, and raw frames on it
     frame(), mac()       bytes to send
     wait_until()         for everything that takes a moment
+
+lab_clients.py has the clients of the other kinds of ports, lab_peers.py real
+programs in namespaces of their own.
 
 Nothing here sleeps for a fixed time and hopes: it polls, with a deadline.
 Everything started is a context manager and is gone when its block ends, however
@@ -144,20 +148,40 @@ def end_process(pid, sig=signal.SIGTERM):
 
 # Guests ---------------------------------------------------------------------
 
+def daemon_card(path, mac=None):
+    """A guest's eth0 on the socket @path, in the way of UML since 2001."""
+    return f"eth0=daemon,{mac or ''},unix,{path}"
+
+
+def vde_card(directory, mac=None, port="", description=""):
+    """A guest's eth0 on the VDE switch in @directory."""
+    # Switch, address, port, group, mode, description.
+    return f"eth0=vde,{directory},{mac or ''},{port},,,{description}"
+
+
+def bess_card(path, mac=None, mtu=None, src=None):
+    """A guest's vec0 on the SOCK_SEQPACKET socket @path."""
+    return f"vec0:transport=bess,dst={path}" + "".join(
+        f",{key}={value}" for key, value in
+        (("mac", mac), ("mtu", mtu), ("src", src)) if value)
+
+
 class Guest:
     """A User-Mode Linux guest with eth0=daemon on @switch_socket.
 
-    @mac is random if not given; @ip is "10.0.0.1/24" (/24 if not said). The
-    console is written to @workdir/@name.log and nothing else, so the guest
-    never waits for a reader. Its shell runs what run() is given.
+    @mac is random if not given; @ip is "10.0.0.1/24" (/24 if not said). With
+    other network cards: @cards, a list of what daemon_card() and the like
+    make; @ip is then for the first, and @switch_socket None. The console is
+    written to @workdir/@name.log and nothing else, so the guest never waits
+    for a reader. Its shell runs what run() is given.
 
     UML is a process of its own for the kernel plus one for each process of
     the guest, all in one session, which is how kill() finds every one. If we
     die ourselves the console's input ends and a guest that is up powers off.
     """
 
-    def __init__(self, name, switch_socket, mac=None, ip=None, initrd=None,
-                 workdir=None, mem=GUEST_MEMORY):
+    def __init__(self, name, switch_socket=None, mac=None, ip=None,
+                 initrd=None, workdir=None, mem=GUEST_MEMORY, cards=()):
         self.name = name
         self.ip = ip.split("/")[0] if ip else None
         self.mac = mac
@@ -166,15 +190,17 @@ class Guest:
         self.uml_dir = self.workdir / f"{name}.uml"
         self.commands = 0
         self.paused = False
-        self.process = self._start(switch_socket, ip, initrd, mem)
+        if switch_socket:
+            cards = [daemon_card(switch_socket, mac), *cards]
+        self.process = self._start(cards, ip, initrd, mem)
 
-    def _start(self, switch_socket, ip, initrd, mem):
+    def _start(self, cards, ip, initrd, mem):
         self.uml_dir.mkdir(parents=True, exist_ok=True)
         words = [str(HERE / "uml.sh"), f"mem={mem}", f"initrd={initrd}",
                  f"hostname={self.name}", "con=null", "con0=fd:0,fd:1",
-                 f"uml_dir={self.uml_dir}", f"umid={self.name}"]
-        if switch_socket:
-            words.append(f"eth0=daemon,{self.mac or ''},unix,{switch_socket}")
+                 f"uml_dir={self.uml_dir}", f"umid={self.name}", *cards]
+        if cards:
+            words.append("nic0=" + re.match(r"\w+", cards[0]).group())
         if ip:
             words.append(f"ip0={ip if '/' in ip else ip + '/24'}")
         # Without TMPDIR the guest's memory is a file in /dev/shm. Anywhere
@@ -252,6 +278,10 @@ class Guest:
                            seconds + STEP_S)
         return code == 0
 
+    def serve_files(self, directory, port=8000):
+        """A web server; listens when this returns."""
+        self.check(f"httpd -p {port} -h {directory}")
+
     def serve_iperf3(self):
         """An iperf3 server for one client; listens when this returns."""
         self.check("iperf3 -s -1 -D && "
@@ -316,7 +346,7 @@ class Switch:
 
     def __init__(self, *arguments, workdir, program=None, socket="",
                  stdin=subprocess.DEVNULL, ready_fd=None, name="switch",
-                 wrapper=(), env=None, cwd=None):
+                 wrapper=(), env=None, cwd=None, pass_fds=()):
         self.workdir = pathlib.Path(workdir)
         self.socket = str(self.workdir / "ctl") if socket == "" else socket
         self.out = self.workdir / f"{name}.out"
@@ -326,16 +356,19 @@ class Switch:
             self.words += ["-unix", self.socket]
         self.words += arguments
         use_fd = ready_fd if ready_fd is not None else program is None
-        self._start(use_fd, stdin, env, cwd)
+        self._start(use_fd, stdin, env, cwd, pass_fds)
 
-    def _start(self, use_fd, stdin, env, cwd):
-        reader, writer = os.pipe()
+    def _start(self, use_fd, stdin, env, cwd, pass_fds):
+        reader, low = os.pipe()
+        # Out of the way of descriptors that must be 3, 4 and so on.
+        writer = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 64)
+        os.close(low)
         if use_fd:
             self.words += ["--ready-fd", str(writer)]
         with open(self.out, "wb") as out, open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 self.words, stdin=stdin, stdout=out, stderr=log, cwd=cwd,
-                env=env, pass_fds=[writer] if use_fd else [])
+                env=env, pass_fds=[*pass_fds, writer] if use_fd else pass_fds)
         os.close(writer)
         try:
             self._wait_ready(reader if use_fd else None)
@@ -394,6 +427,12 @@ class Switch:
             return stats if condition(stats) else None
         return wait_until(look, what, timeout)
 
+    def wait_ports(self, count):
+        """The first statistics with @count ports in them."""
+        return self.wait_stats(
+            lambda stats: len(set(stats) - {"closed", "total", "mac"})
+            == count, f"{count} ports")
+
     def final_stats(self):
         """The counters it printed when it ended."""
         blocks = re.findall(r"(?:^port=.*\n)+^mac .*\n",
@@ -429,14 +468,45 @@ def parse_stats(text):
     """Lines of key=value words into {port: {key: number or word}}."""
     stats = {}
     for line in text.splitlines():
-        words = line.split()
-        if not words or not (words[0] == "mac" or line.startswith("port=")):
+        if not line.startswith(("port=", "mac ")):
             continue
-        pairs = dict(word.split("=", 1) for word in words if "=" in word)
+        # What a VDE client says of itself: the last, and it may have blanks.
+        line, _, description = line.partition(" description=")
+        pairs = dict(word.split("=", 1) for word in line.split()
+                     if "=" in word)
         name = pairs.pop("port", "mac")
         stats[name] = {key: int(value) if value.isdigit() else value
                        for key, value in pairs.items()}
+        if description:
+            stats[name]["description"] = description.strip('"')
     return stats
+
+
+def assert_books_balance(stats):
+    """What the counters promise, for every port and for all together."""
+    for name, port in stats.items():
+        if name == "mac":
+            continue
+        assert port["received"] == port["forwarded"] + port["dropped"], name
+        assert port["offered"] == (port["sent"] + port["undelivered"]
+                                   + port["queued"]), name
+        assert port["dropped"] + port["undelivered"] == sum(
+            value for key, value in port.items()
+            if key.startswith("drop.")), name
+
+
+def run_switch(*arguments, pass_fds=(), env=None):
+    """Run ringswitch where it must not start; (exit code, what it said)."""
+    done = subprocess.run(
+        [ringswitch(), *map(str, arguments)], stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        timeout=STEP_S, pass_fds=pass_fds, env=env)
+    return done.returncode, done.stdout
+
+
+def open_files(pid):
+    """Number of descriptors that process @pid has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def can_connect(path):
@@ -472,12 +542,13 @@ def request_v1(address, mac=bytes(6)):
     return struct.pack("=II6s110s", SWITCH_MAGIC, REQ_NEW_CONTROL, mac, address)
 
 
-_names = iter(range(1, 1 << 30))
+# One process never gives the same twice.
+numbers = iter(range(1, 1 << 30))
 
 
 def guest_like_name():
     """A data address as UML makes it: abstract, all of 108 bytes."""
-    return struct.pack("=B3xii96x", 0, os.getpid(), next(_names))
+    return struct.pack("=B3xii96x", 0, os.getpid(), next(numbers))
 
 
 class Wire:
@@ -548,6 +619,15 @@ class Client(Wire):
         """Send one frame; waits while the switch's queue is full."""
         self.data.settimeout(STEP_S)
         self.data.sendto(frame, self.peer)
+
+    def try_send(self, frame):
+        """send(), or False if that would have to wait."""
+        self.data.setblocking(False)
+        try:
+            self.data.sendto(frame, self.peer)
+        except BlockingIOError:
+            return False
+        return True
 
     def recv(self, timeout=STEP_S):
         """The next frame, or None if none comes within @timeout."""

@@ -144,13 +144,17 @@ def pass_descriptor(sender, fd, address=()):
     sender.sendmsg([b"x" * 60], rights, 0, *address)
 
 
-@pytest.mark.parametrize("over", ["data", "control"])
-def test_a_passed_descriptor_cannot_hold_the_switch_up(switch, cleanup, over):
+def skip_unless_descriptors_can_be_refused(cleanup):
     probe = cleanup.enter_context(socket.socket(socket.AF_UNIX))
     try:
         probe.getsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS)
     except OSError:
         pytest.skip("this kernel cannot refuse descriptors (needs Linux 6.16)")
+
+
+@pytest.mark.parametrize("over", ["data", "control"])
+def test_a_passed_descriptor_cannot_hold_the_switch_up(switch, cleanup, over):
+    skip_unless_descriptors_can_be_refused(cleanup)
     attacker = cleanup.enter_context(lab.Client(switch.socket))
     with lingering_socket(cleanup) as passed:
         with pytest.raises(PermissionError):
@@ -163,6 +167,22 @@ def test_a_passed_descriptor_cannot_hold_the_switch_up(switch, cleanup, over):
         passed.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                           array.array("i", [1, 0]).tobytes())
     assert_pair_served(switch.socket)
+
+
+@pytest.mark.parametrize("kind, socket_type", [
+    ("uml", socket.SOCK_STREAM), ("bess", socket.SOCK_SEQPACKET),
+    ("stream", socket.SOCK_STREAM)])
+def test_a_descriptor_passed_before_the_switch_has_accepted_is_refused(
+        tmp_path, cleanup, kind, socket_type):
+    skip_unless_descriptors_can_be_refused(cleanup)
+    switch = cleanup.enter_context(lab.Switch(
+        "--listen", f"{kind}:{tmp_path}/door", workdir=tmp_path))
+    switch.process.send_signal(signal.SIGSTOP)
+    cleanup.callback(switch.process.send_signal, signal.SIGCONT)
+    attacker = cleanup.enter_context(socket.socket(socket.AF_UNIX, socket_type))
+    attacker.connect(str(tmp_path / "door"))
+    with pytest.raises(PermissionError):
+        pass_descriptor(attacker, attacker.fileno())
 
 
 def test_a_guest_that_is_connected_elsewhere_is_closed(switch, cleanup):

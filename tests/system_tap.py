@@ -155,6 +155,17 @@ def vlan_frame(size):
     return lab.frame(lab.BROADCAST, lab.mac(1), tag, size, ethertype=0x8100)
 
 
+def test_an_mtu_that_was_said_is_set_and_set_again(tmp_path, cleanup):
+    tap = cleanup.enter_context(lab.Tap("tap0"))
+    cleanup.enter_context(lab.Switch("--tap", "tap0,mtu=900", workdir=tmp_path))
+    assert " mtu 900 " in lab.sh("ip", "link", "show", "tap0")
+    tap.close()
+    lab.Tap("tap0")
+    lab.wait_until(
+        lambda: " mtu 900 " in lab.sh("ip", "link", "show", "tap0"),
+        "the new device to have the MTU")
+
+
 def test_a_change_of_the_mtu_is_noticed(tmp_path, cleanup):
     tap = cleanup.enter_context(lab.Tap("tap0"))
     switch = cleanup.enter_context(

@@ -7,10 +7,11 @@
 # downloaded and nothing has to be stored in the repository. No root needed:
 # the guest's kernel fills /dev itself (devtmpfs), so no device nodes are made.
 #
-# The guest's init reads two words of the kernel's command line:
+# The guest's init reads these words of the kernel's command line:
 #
 #     hostname=web1        the guest's name
-#     ip0=10.0.0.1/24      address of eth0, which is then brought up
+#     nic0=vec0            its network card; eth0 if not said
+#     ip0=10.0.0.1/24      address of the card, which is then brought up
 #
 # and then hands the console to a shell without prompt and echo: what is
 # written to the console is run, what comes out is the commands' output only.
@@ -70,8 +71,8 @@ mount -t sysfs sys /sys
 
 ip link set lo up
 if [ -n "$ip0" ]; then
-	ip address add "$ip0" dev eth0
-	ip link set eth0 up
+	ip address add "$ip0" dev "${nic0:-eth0}"
+	ip link set "${nic0:-eth0}" up
 fi
 
 # From here on the console belongs to the one who types the commands: no
