@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Compare ringswitch with uml_switch and vde_switch in one run.
 
+And its kinds of ports with each other, and switches with none in between.
 Rounds are interleaved: A B C A B C ..., each run on a switch started for it.
 Prints Markdown tables and writes every single run to a JSON file. A target
 that is missed is printed as missed; the exit status is 1 only when a run of
@@ -17,13 +18,14 @@ import signal
 import sys
 import time
 
+import bridges
 import guests
 import report
 import scenarios
 import switches
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TCP = "tcp"
+NAMES = [*scenarios.NAMES, *bridges.NAMES, guests.SCENARIO]
 
 
 def parse_arguments():
@@ -35,9 +37,9 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, metavar="N",
                         help="rounds of every scenario (5; 1 with --quick)")
     parser.add_argument("--only", action="append", metavar="NAME",
-                        choices=[*scenarios.NAMES, TCP],
+                        choices=NAMES,
                         help="run this scenario; may be repeated: "
-                        + ", ".join([*scenarios.NAMES, TCP]))
+                        + ", ".join(NAMES))
     parser.add_argument("--no-guests", action="store_true",
                         help="leave out TCP between UML guests")
     parser.add_argument("--quick", action="store_true",
@@ -72,7 +74,8 @@ def machine_facts(kinds):
         "cores": os.cpu_count(),
         "load_average": read("/proc/loadavg").split()[0],
         "max_dgram_qlen": read("/proc/sys/net/unix/max_dgram_qlen"),
-        "versions": {kind.name: kind.version() for kind in kinds},
+        "versions": {kind.name: kind.version() for kind in kinds}
+        | bridges.versions(),
     }
 
 
@@ -86,45 +89,66 @@ def tell(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def is_wanted(arguments, name):
+    """@name of a scenario, or GROUP/ONE: then all or none of the group."""
+    return not arguments.only or name.split("/")[0] in arguments.only
+
+
 def measure_scenarios(arguments, kinds, runs):
     wanted = {name: scenario for name, scenario in
               scenarios.all_scenarios(arguments.quick).items()
-              if not arguments.only or name in arguments.only}
+              if is_wanted(arguments, name)}
     for number in range(arguments.rounds):
         for name, scenario in wanted.items():
             tell(f"round {number + 1} of {arguments.rounds}: {name}")
             for repeat in range(scenario.repeats):
-                for kind in kinds:
+                for kind in filter(scenario.is_for, kinds):
                     runs.add(name, kind.name,
                              number * scenario.repeats + repeat,
                              scenarios.run(arguments.ringbench, kind, scenario))
+
+
+def measure_bridges(arguments, kinds, runs):
+    """Returns {what was left out: why}."""
+    left_out = {}
+    wanted = [name for name in bridges.NAMES if is_wanted(arguments, name)]
+    for number in range(arguments.rounds):
+        for name in wanted:
+            tell(f"round {number + 1} of {arguments.rounds}: {name}")
+            why = bridges.run(
+                name, kinds, 1 if arguments.quick else 3,
+                lambda scenario, switch, result, number=number:
+                runs.add(scenario, switch, number, result))
+            if why:
+                left_out[f"TCP between two {bridges.PROGRAMS[name][0]}"] = why
+    return left_out
 
 
 def measure_guests(arguments, kinds, runs):
     """Returns why it was left out, or None."""
     if arguments.no_guests:
         return "--no-guests"
-    if arguments.only and TCP not in arguments.only:
-        return "not among --only"
+    if not is_wanted(arguments, guests.SCENARIO):
+        return None
     tell("booting two UML guests for each switch")
 
-    def record(kind, number, result):
-        tell(f"round {number + 1} of {arguments.rounds}: {TCP} {kind.name}")
-        runs.add(TCP, kind.name, number, result)
+    def record(scenario, switch, number, result):
+        tell(f"round {number + 1} of {arguments.rounds}: {scenario} {switch}")
+        runs.add(scenario, switch, number, result)
 
     workdir = pathlib.Path(arguments.json).parent / "bench-guests"
     return guests.run(kinds, arguments.rounds, 2 if arguments.quick else 4,
                       workdir, record)
 
 
-def print_report(facts, runs, kinds, missing, no_guests, partial):
+def print_report(facts, runs, kinds, left_out, partial):
     names = [kind.name for kind in kinds]
     print(f"\n{facts['cores']} cores of {facts['cpu']}, Linux {facts['kernel']}, "
           f"max_dgram_qlen {facts['max_dgram_qlen']}, "
           f"load {facts['load_average']} at the start")
     print("; ".join(facts["versions"].values()) + "\n")
-    print(report.measured_table(runs, names))
-    print()
+    for table in report.measured_tables(runs, names):
+        print(table + "\n")
     print(report.table(["target", "wanted", "median (min..max)", "verdict"],
                        [target.row() for target in report.targets(runs)
                         if target.found or not partial]))
@@ -136,16 +160,14 @@ def print_report(facts, runs, kinds, missing, no_guests, partial):
     others = report.others_cores(runs)
     if others:
         print(f"cores kept busy by others during the runs: {others.text(2)}")
-    for kind in missing:
-        print(f"{kind.name}: not measured, {kind.program} is not installed")
-    if no_guests:
-        print(f"TCP between UML guests: not measured ({no_guests})")
+    for what, why in left_out.items():
+        print(f"{what}: not measured ({why})")
     for run in runs.errors():
         print(f"{run['switch']}: {run['scenario']}, run {run['number'] + 1}: "
-              f"failed: {run['result']['error']}")
+              f"failed: {' '.join(run['result']['error'].split())}")
 
 
-def write_json(path, facts, arguments, runs, no_guests):
+def write_json(path, facts, arguments, runs, left_out):
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({
@@ -154,7 +176,7 @@ def write_json(path, facts, arguments, runs, no_guests):
         "quick": arguments.quick,
         "scenarios": {name: dataclasses.asdict(scenario) for name, scenario in
                       scenarios.all_scenarios(arguments.quick).items()},
-        "guests_left_out": no_guests,
+        "left_out": left_out,
         "targets": [dataclasses.asdict(target)
                     for target in report.targets(runs)],
         "runs": runs.all,
@@ -169,14 +191,18 @@ def main():
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     known = switches.known_kinds(arguments.switch)
     kinds = [kind for kind in known if kind.is_there()]
-    missing = [kind for kind in known if not kind.is_there()]
+    left_out = {kind.name: f"{kind.program} is not installed"
+                for kind in known if not kind.is_there()}
     raise_descriptor_limit()
     facts = machine_facts(kinds)
     runs = report.Runs()
     measure_scenarios(arguments, kinds, runs)
+    left_out |= measure_bridges(arguments, kinds, runs)
     no_guests = measure_guests(arguments, kinds, runs)
-    print_report(facts, runs, kinds, missing, no_guests, arguments.only)
-    write_json(arguments.json, facts, arguments, runs, no_guests)
+    if no_guests:
+        left_out["TCP between UML guests"] = no_guests
+    print_report(facts, runs, kinds, left_out, arguments.only)
+    write_json(arguments.json, facts, arguments, runs, left_out)
     return any(run["switch"] == "ringswitch" for run in runs.errors())
 
 

@@ -5,93 +5,84 @@ without a boot in each of them; a guest that waits at its shell costs next to
 nothing. What lab.py (tests/) does is booting one guest.
 """
 import contextlib
-import json
-import pathlib
-import shutil
-import sys
+import dataclasses
 
 import switches
+import tcp
 
+SCENARIO = "tcp"
 BOOT_TIMEOUT_S = 60
-RUN_SLACK_S = 20
 
 
-def load_lab():
-    """tests/lab.py as a module, or None with the reason."""
-    folder = pathlib.Path(__file__).resolve().parent.parent / "tests"
-    if not (folder / "lab.py").exists():
-        return None, f"{folder}/lab.py is not there"
-    for program in ("linux.uml", "iperf3", "busybox"):
-        if not shutil.which(program):
-            return None, f"{program} is not installed"
-    sys.path.insert(0, str(folder))
-    import lab      # pylint: disable=import-outside-toplevel
-    return lab, None
+@dataclasses.dataclass(frozen=True)
+class Wiring:
+    """How both guests of a pair are attached, and to which switch."""
+    scenario: str
+    kind: switches.Kind
+    way: str
+    mtu: int | None = None      # bess; None: eth0=daemon
+
+    def card(self, lab, control, mac):
+        if self.mtu is None:
+            return lab.daemon_card(control, mac)
+        return lab.bess_card(control, mac, self.mtu)
+
+
+def wirings(kinds):
+    """One with eth0=daemon for each switch; bess is ringswitch's alone."""
+    own = [kind for kind in kinds if kind.has("bess")]
+    return [
+        *(Wiring(SCENARIO, kind, "uml") for kind in kinds),
+        *(Wiring(f"{SCENARIO}/bess-1500", kind, "bess", 1500) for kind in own),
+        *(Wiring(f"{SCENARIO}/bess-9000", kind, "bess-9000", 9000)
+          for kind in own),
+    ]
 
 
 class Pair:
     """Two guests on one switch: one serves, one sends."""
 
-    def __init__(self, lab, kind, initrd, directory, stack):
-        workdir = directory / kind.name
+    def __init__(self, lab, wiring, initrd, directory, stack):
+        workdir = directory / f"{wiring.kind.name}-{wiring.way}"
         workdir.mkdir(exist_ok=True)
-        _, control = stack.enter_context(switches.running(kind))
-        self._server = self._boot(lab, kind, 1, control, initrd, workdir, stack)
-        self._client = self._boot(lab, kind, 2, control, initrd, workdir, stack)
+        _, control = stack.enter_context(
+            switches.running(wiring.kind, wiring.way))
+        guests = []
+        for number in (1, 2):
+            card = wiring.card(lab, control, f"02:00:00:00:00:{number:02x}")
+            guests.append(lab.Guest(
+                f"guest{number}", cards=[card], ip=f"10.0.0.{number}/24",
+                initrd=initrd, workdir=workdir))
+            stack.callback(guests[-1].stop)
+        self._server, self._client = guests
         # Both shells answer before anything is measured.
-        self._must(self._server, "iperf3 -s -D", BOOT_TIMEOUT_S)
-        self._must(self._client, "true", BOOT_TIMEOUT_S)
-
-    @staticmethod
-    def _boot(lab, kind, number, control, initrd, workdir, stack):
-        guest = lab.Guest(f"{kind.name}-{number}", control,
-                          mac=f"02:00:00:00:00:{number:02x}",
-                          ip=f"10.0.0.{number}/24", initrd=initrd,
-                          workdir=workdir)
-        stack.callback(guest.stop)
-        return guest
-
-    @staticmethod
-    def _must(guest, command, timeout_s):
-        code, output = guest.run(command, timeout=timeout_s)
-        if code:
-            raise switches.SwitchError(f"guest: {command}: {output.strip()}")
-        return output
+        self._server.check("iperf3 -s -D", BOOT_TIMEOUT_S)
+        self._client.check("true", BOOT_TIMEOUT_S)
 
     def measure(self, seconds):
-        output = self._must(self._client,
-                            f"iperf3 -c 10.0.0.1 -t {seconds} -J",
-                            seconds + RUN_SLACK_S)
-        report = json.loads(output[output.index("{"):output.rindex("}") + 1])
-        end = report["end"]
-        return {
-            "mode": "tcp",
-            "bits_per_s": end["sum_received"]["bits_per_second"],
-            # Frames that the guest's kernel threw away because the switch's
-            # socket was full are among these; a guest does not try again.
-            "retransmits_per_mb": end["sum_sent"]["retransmits"] * 1e6
-            / end["sum_received"]["bytes"],
-        }
+        return tcp.measure(self._client, self._server.ip, seconds)
 
 
 def run(kinds, rounds, seconds, workdir, record):
-    """Measure all rounds; @record is called with (kind, round, result)."""
-    lab, missing = load_lab()
+    """Measure all rounds; @record is called with (scenario, switch, round,
+    result). Returns why nothing could be measured, or None."""
+    lab, missing = tcp.load_lab("lab", ["linux.uml", "iperf3", "busybox"])
     if not lab:
         return missing
     workdir.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         initrd = lab.build_initrd(workdir / "initrd.cpio.gz")
         pairs = {}
-        for kind in kinds:
+        for wiring in wirings(kinds):
             try:
-                pairs[kind.name] = Pair(lab, kind, initrd, workdir, stack)
+                pairs[wiring] = Pair(lab, wiring, initrd, workdir, stack)
             except Exception as error:      # a guest may fail in any way
-                record(kind, 0, {"error": f"guests: {error}"})
+                record(wiring.scenario, wiring.kind.name, 0,
+                       {"error": f"guests: {error}"})
         for number in range(rounds):
-            for kind in kinds:
-                if kind.name in pairs:
-                    record(kind, number, attempt(pairs[kind.name], seconds))
+            for wiring, pair in pairs.items():
+                record(wiring.scenario, wiring.kind.name, number,
+                       attempt(pair, seconds))
     return None
 
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sys/socket.h>
 
 #include "now.h"
 #include "peer.h"
@@ -41,14 +40,14 @@ int receiver_run(struct receiver *r, const struct peer *port,
 	int err = peer_set_timeouts(port, QUIET_MS);
 
 	while (!err) {
-		const ssize_t n = recv(port->data_fd, frame, sizeof(frame), 0);
+		const ssize_t n = peer_recv(port, frame, sizeof(frame));
 
 		if (n >= 0)
 			enter(r, frame, (size_t)n, frame_bytes);
-		else if (errno == EAGAIN && is_readable(sender_fd))
+		else if (n == -EAGAIN && is_readable(sender_fd))
 			break;
-		else if (errno != EAGAIN && errno != EINTR)
-			err = -errno;
+		else if (n != -EAGAIN && n != -EINTR)
+			err = (int)n;
 	}
 	return err;
 }

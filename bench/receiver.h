@@ -1,5 +1,5 @@
 /*
- * The guest that listens: one blocking recv() per frame, every byte checked.
+ * The guest that listens: frame after frame, blocking, every byte checked.
  */
 #ifndef BENCH_RECEIVER_H
 #define BENCH_RECEIVER_H

@@ -7,6 +7,8 @@ both sides of it.
 import dataclasses
 import statistics
 
+import scenarios
+
 LOSS_LIMIT = 0.001
 HEALTHY_FRAMES = 2000
 
@@ -18,6 +20,11 @@ class Metric:
     label: str
     scale: float = 1.0
     digits: int = 0
+    # What a ratio divides by, if it is not the same scenario.
+    base_scenario: str | None = None
+
+    def base(self):
+        return self.base_scenario or self.scenario
 
 
 METRICS = [
@@ -48,6 +55,36 @@ METRICS = [
            1 / 1024, 1),
     Metric("tcp", "bits_per_s", "TCP between UML guests, Gbit/s", 1e-9, 2),
     Metric("tcp", "retransmits_per_mb", "segments sent again per MB", 1, 1),
+    Metric("tcp/bess-1500", "bits_per_s",
+           "TCP, guests on bess, MTU 1500, Gbit/s", 1e-9, 2, "tcp"),
+    Metric("tcp/bess-1500", "retransmits_per_mb",
+           "segments sent again per MB, bess, MTU 1500", 1, 1, "tcp"),
+    Metric("tcp/bess-9000", "bits_per_s",
+           "TCP, guests on bess, MTU 9000, Gbit/s", 1e-9, 2, "tcp"),
+]
+
+# Clients that uml_switch does not know.
+OTHER_CLIENTS = [
+    Metric("kinds/vde", "frames_per_s", "frames/s, VDE clients, 1500 bytes"),
+    Metric("kinds/vde", "loss", "loss, VDE clients, %", 100, 2),
+    Metric("kinds/vde", "switch_cpu_ns_per_frame",
+           "switch CPU per frame, VDE clients, us", 1e-3, 2),
+    Metric("plug", "bits_per_s", "TCP between two vde_plug, Gbit/s", 1e-9, 2),
+    Metric("plug", "retransmits_per_mb", "segments sent again per MB", 1, 1),
+    Metric("qemu", "bits_per_s",
+           "TCP between two QEMU, stream (vde_switch: vde), Gbit/s", 1e-9, 2),
+    Metric("qemu", "retransmits_per_mb", "segments sent again per MB", 1, 1),
+    Metric("qemu/vde", "bits_per_s", "TCP between two QEMU, vde, Gbit/s",
+           1e-9, 2, "qemu"),
+]
+
+# How each kind of port does beside the daemon port, through ringswitch.
+BASE_KIND = "uml"
+KIND_METRICS = [
+    Metric("kinds", "frames_per_s", "frames/s delivered, 1500 bytes"),
+    Metric("kinds", "loss", "loss, %", 100, 2),
+    Metric("kinds", "switch_cpu_ns_per_frame", "switch CPU per frame, us",
+           1e-3, 2),
 ]
 
 
@@ -109,23 +146,67 @@ def table(header, rows):
     return "\n".join([line(header), rule, *(line(row) for row in rows)])
 
 
-def measured_table(runs, names):
+def measured_tables(runs, names):
+    """Those that have something in them."""
+    tables = [
+        switches_table(runs, METRICS, names, ["uml_switch"]),
+        switches_table(runs, OTHER_CLIENTS,
+                       ["ringswitch", "vde_switch", "direct"],
+                       ["vde_switch", "direct"]),
+        kinds_table(runs),
+    ]
+    return [found for found in tables if found]
+
+
+def switches_table(runs, metrics, names, bases):
+    """A column for each of @names, and ringswitch's ratio to each of @bases."""
     rows = []
-    for metric in METRICS:
+    for metric in metrics:
         values = {name: runs.values(metric.scenario, name, metric.field)
                   for name in names}
         if not any(values.values()):
             continue
-        ratio = ratios(values.get("ringswitch", {}),
-                       values.get("uml_switch", {}))
-        cells = [cell(values[name], metric) for name in names]
-        rows.append([metric.label, *cells, ratio.text(2) if ratio else "-"])
-    return table(["median (min..max)", *names, "ringswitch / uml_switch"], rows)
+        rows.append([metric.label,
+                     *(cell(values[name], metric) for name in names),
+                     *(ratio_cell(own(runs, metric.scenario, metric.field),
+                                  runs.values(metric.base(), base,
+                                              metric.field))
+                       for base in bases)])
+    header = ["median (min..max)", *names,
+              *(f"ringswitch / {base}" for base in bases)]
+    return table(header, rows) if rows else None
+
+
+def kinds_table(runs):
+    def all_values(kind):
+        return [own(runs, f"kinds/{kind}", metric.field)
+                for metric in KIND_METRICS]
+
+    rows = []
+    base = all_values(BASE_KIND)
+    for kind in scenarios.CLIENTS:
+        values = all_values(kind)
+        if any(values):
+            rows.append([kind, *map(cell, values, KIND_METRICS),
+                         *(ratio_cell(values[i], base[i])
+                           for i in (0, -1))])
+    header = ["kind of port", *(metric.label for metric in KIND_METRICS),
+              f"frames/s / {BASE_KIND}", f"CPU per frame / {BASE_KIND}"]
+    return table(header, rows) if rows else None
+
+
+def own(runs, scenario, field):
+    return runs.values(scenario, "ringswitch", field)
 
 
 def cell(values, metric):
     found = spread(values.values())
     return found.text(metric.digits, metric.scale) if found else "-"
+
+
+def ratio_cell(above, below):
+    found = ratios(above, below)
+    return found.text(2) if found else "-"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,18 +236,18 @@ def at_most(label, found, limit, wanted, digits=3):
 
 
 def targets(runs):
-    def own(scenario, field):
-        return runs.values(scenario, "ringswitch", field)
+    def against(switch, scenario, field, base=None):
+        return ratios(own(runs, scenario, field),
+                      runs.values(base or scenario, switch, field))
 
     def against_uml(scenario, field):
-        return ratios(own(scenario, field),
-                      runs.values(scenario, "uml_switch", field))
+        return against("uml_switch", scenario, field)
 
     def against_pair(field):
-        return ratios(own("ports-1000", field), own("ports-2", field))
+        return against("ringswitch", "ports-1000", field, "ports-2")
 
     def percent(scenario, field):
-        return spread(100 * v for v in own(scenario, field).values())
+        return spread(100 * v for v in own(runs, scenario, field).values())
 
     cpu = "switch_cpu_ns_per_frame"
     loss_percent = 100 * LOSS_LIMIT
@@ -191,11 +272,22 @@ def targets(runs):
         at_most("loss with 1000 more ports, %", percent("ports-1000", "loss"),
                 loss_percent, f"<= {loss_percent:g}", 3),
         at_least("delivered, 12 of 14 ports never read",
-                 spread(own("stalled", "delivered").values()), HEALTHY_FRAMES,
-                 f"{HEALTHY_FRAMES}", 0),
+                 spread(own(runs, "stalled", "delivered").values()),
+                 HEALTHY_FRAMES, f"{HEALTHY_FRAMES}", 0),
         at_most("resident with 1000 idle ports, MiB",
                 spread(v / 1024 for v in
-                       own("memory", "switch_rss_kib").values()), 64, "< 64", 1),
+                       own(runs, "memory", "switch_rss_kib").values()),
+                64, "< 64", 1),
+        at_least("TCP, bess at MTU 9000 / uml_switch, daemon",
+                 against("uml_switch", "tcp/bess-9000", "bits_per_s", "tcp"),
+                 5, ">= 5"),
+        at_least("frames/s, VDE clients / vde_switch",
+                 against("vde_switch", "kinds/vde", "frames_per_s"),
+                 1.7, ">= 1.7"),
+        *(at_most(f"switch CPU per frame, {kind} / {BASE_KIND}",
+                  against("ringswitch", f"kinds/{kind}", cpu,
+                          f"kinds/{BASE_KIND}"), 1.2, "<= 1.2")
+          for kind in scenarios.CLIENTS if kind != BASE_KIND),
     ]
 
 

@@ -98,8 +98,9 @@ static void print_result(const struct settings *s,
 	const struct tally *tally = &result->tally;
 
 	printf("{\"mode\": \"%s\", \"client\": \"%s\", \"when_refused\": \"%s\"",
-	       mode_name[s->mode], client_name[s->kind],
+	       mode_name[s->mode], client_name[s->sender.kind],
 	       refused_name[s->refused_policy]);
+	printf(", \"receiver\": \"%s\"", client_name[s->receiver.kind]);
 	print_number("size_bytes", s->number[OPTION_SIZE]);
 	print_number("ports", s->number[OPTION_IDLE_PORTS] + 2);
 	print_number("broadcast_every", s->number[OPTION_BROADCAST_EVERY]);
@@ -174,8 +175,8 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	raise_descriptor_limit();
 	t = traffic_new(&(struct traffic_setup){
-		.control_path = s.control_path,
-		.kind = s.kind,
+		.sender = s.sender,
+		.receiver = s.receiver,
 		.idle_ports = (unsigned int)s.number[OPTION_IDLE_PORTS],
 		.switch_pid = (pid_t)s.number[OPTION_PID],
 		.keep_latency = s.mode == MODE_LATENCY,

@@ -17,7 +17,10 @@ import switches
 RUN_TIMEOUT_S = 60
 
 NAMES = ["pair", "pair-sleeping", "latency", "latency-one-core", "ports-2",
-         "ports-200", "ports-1000", "stalled", "memory"]
+         "ports-200", "ports-1000", "stalled", "memory", "kinds"]
+
+# What a switch's clients may be, as ringbench calls them.
+CLIENTS = ["uml", "vde", "bess", "stream", "dgram"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,10 +37,15 @@ class Scenario:
     arguments: list[str]
     repeats: int = 1
     one_core: bool = False
+    client: str = "uml"
+    switches: tuple[str, ...] = ("ringswitch", "uml_switch", "vde_switch")
+
+    def is_for(self, kind):
+        return kind.name in self.switches and kind.has(self.client)
 
 
 def all_scenarios(quick):
-    """By name, in the order of NAMES."""
+    """By name, in the order of NAMES. "kinds" is one for each client."""
     pair_s, repeats = ("1", 1) if quick else ("2", 3)
     lone = ["latency", "--count", "500"]
     # A broadcast in a hundred frames reaches the idle ports; the pair of
@@ -55,6 +63,11 @@ def all_scenarios(quick):
         "ports-1000": Scenario([*ports, "1000"]),
         "stalled": Scenario(["stalled"]),
         "memory": Scenario(["attach", "--idle-ports", "1000"]),
+        # Side by side with each other, and VDE's with vde_switch.
+        **{f"kinds/{client}": Scenario(
+            ["rate", "--seconds", pair_s], client=client,
+            switches=("ringswitch", "vde_switch") if client == "vde"
+            else ("ringswitch",)) for client in CLIENTS},
     }
 
 
@@ -77,7 +90,7 @@ def run(ringbench, kind, scenario):
     """
     before, start_s = others_cpu_s(), time.monotonic()
     with on_one_core() if scenario.one_core else contextlib.nullcontext():
-        result = run_on_fresh_switch(ringbench, kind, scenario.arguments)
+        result = run_on_fresh_switch(ringbench, kind, scenario)
     result["others_cores"] = round(max(0.0, others_cpu_s() - before)
                                    / (time.monotonic() - start_s), 2)
     return result
@@ -95,11 +108,13 @@ def others_cpu_s():
                      + own.children_system)
 
 
-def run_on_fresh_switch(ringbench, kind, arguments):
+def run_on_fresh_switch(ringbench, kind, scenario):
+    mode, *options = scenario.arguments
     try:
-        with switches.running(kind) as (pid, control):
-            return run_ringbench([ringbench, arguments[0], control, "--pid",
-                                  str(pid), *arguments[1:]])
+        with switches.running(kind, scenario.client) as (pid, control):
+            return run_ringbench([ringbench, mode, control,
+                                  "--client", scenario.client,
+                                  "--pid", str(pid), *options])
     except (switches.SwitchError, OSError) as error:
         return {"error": str(error)}
 

@@ -28,11 +28,22 @@ const char *const mode_name[MODE_COUNT] = {
 const char *const client_name[PEER_KIND_COUNT] = {
 	[PEER_UML] = "uml",
 	[PEER_VDE] = "vde",
+	[PEER_BESS] = "bess",
+	[PEER_STREAM] = "stream",
+	[PEER_DGRAM] = "dgram",
 };
 
 const char *const refused_name[REFUSED_POLICY_COUNT] = {
 	[REFUSED_YIELD] = "yield",
 	[REFUSED_BLOCK] = "block",
+};
+
+static const char *const client_help[PEER_KIND_COUNT] = {
+	[PEER_UML] = "UML kernel, eth0=daemon",
+	[PEER_VDE] = "libvdeplug; PATH is that of ctl in its directory",
+	[PEER_BESS] = "UML kernel, vec0:transport=bess",
+	[PEER_STREAM] = "QEMU, -netdev stream",
+	[PEER_DGRAM] = "QEMU, -netdev dgram; PATH.N to PATH.N.peer, N from 0",
 };
 
 static const uint64_t mode_default[MODE_COUNT][NUMBER_COUNT] = {
@@ -76,8 +87,10 @@ static const struct {
 		"more ports that are learnt from and never read" },
 	[OPTION_PID] = { "pid", "PID", 1, INT32_MAX,
 		"process of the switch: report its CPU time and memory" },
-	[OPTION_CLIENT] = { "client", "uml|vde", 0, 0,
-		"attach as a UML kernel (default) or as libvdeplug" },
+	[OPTION_CLIENT] = { "client", "CLIENT", 0, 0,
+		"attach as one of these below; default uml" },
+	[OPTION_RECEIVER] = { "receiver", "CLIENT:PATH", 0, 0,
+		"the receiver attaches like this instead" },
 	[OPTION_REFUSED] = { "refused", "yield|block", 0, 0,
 		"when refused, yield and try again (default), or sleep" },
 	[OPTION_HELP] = { "help", NULL, 0, 0, "print this and exit" },
@@ -85,9 +98,9 @@ static const struct {
 
 static void print_help(void)
 {
-	puts("usage: ringbench MODE CONTROL-SOCKET [OPTION]...\n"
+	puts("usage: ringbench MODE PATH [OPTION]...\n"
 	     "\n"
-	     "Attach to a switch as guests do, measure it, print JSON.\n"
+	     "Attach to the switch at PATH as guests do, measure it, print JSON.\n"
 	     "\n"
 	     "  rate     frames a second from one busy sender to one receiver\n"
 	     "  latency  one-way time of lone frames\n"
@@ -97,6 +110,9 @@ static void print_help(void)
 		printf("  --%-15s %-11s %s\n", option_table[i].name,
 		       option_table[i].argument ? option_table[i].argument : "",
 		       option_table[i].help);
+	puts("\nclients:");
+	for (int i = 0; i < PEER_KIND_COUNT; i++)
+		printf("  %-17s %s\n", client_name[i], client_help[i]);
 	puts("\ndefaults by mode:");
 	for (int i = 0; i < NUMBER_COUNT; i++) {
 		if (i == OPTION_PID)
@@ -128,32 +144,70 @@ static int parse_number(enum option_id id, const char *text, uint64_t *value)
 	return 0;
 }
 
-/* Returns the index of @text in @words, or -EINVAL after saying so. */
-static int parse_word(enum option_id id, const char *text,
+/*
+ * Returns the index in @words of the first @len bytes of @text, or -EINVAL
+ * after saying which words there are.
+ */
+static int parse_word(enum option_id id, const char *text, size_t len,
 		      const char *const words[], int count)
 {
 	for (int i = 0; i < count; i++)
-		if (strcmp(text, words[i]) == 0)
+		if (strlen(words[i]) == len && !memcmp(text, words[i], len))
 			return i;
-	fprintf(stderr, "ringbench: --%s %s: not %s\n", option_table[id].name,
-		text, option_table[id].argument);
+	fprintf(stderr, "ringbench: --%s %s: not", option_table[id].name, text);
+	for (int i = 0; i < count; i++)
+		fprintf(stderr, "%s %s", i ? " or" : "", words[i]);
+	fputc('\n', stderr);
 	return -EINVAL;
+}
+
+static int parse_client(enum option_id id, const char *text, size_t len,
+			struct traffic_end *end)
+{
+	const int word = parse_word(id, text, len, client_name, PEER_KIND_COUNT);
+
+	if (word < 0)
+		return word;
+	end->kind = (enum peer_kind)word;
+	return 0;
+}
+
+static int parse_receiver(const char *text, struct traffic_end *end)
+{
+	const size_t len = strcspn(text, ":");
+
+	if (!text[len]) {
+		fprintf(stderr, "ringbench: --receiver %s: needs CLIENT:PATH\n",
+			text);
+		return -EINVAL;
+	}
+	end->path = text + len + 1;
+	return parse_client(OPTION_RECEIVER, text, len, end);
+}
+
+static int parse_refused(const char *text, enum refused_policy *policy)
+{
+	const int word = parse_word(OPTION_REFUSED, text, strlen(text),
+				    refused_name, REFUSED_POLICY_COUNT);
+
+	if (word < 0)
+		return word;
+	*policy = (enum refused_policy)word;
+	return 0;
 }
 
 static int parse_option(enum option_id id, const char *text, struct settings *s)
 {
-	int word;
-
-	if (id < OPTION_CLIENT)
+	switch (id) {
+	case OPTION_CLIENT:
+		return parse_client(id, text, strlen(text), &s->sender);
+	case OPTION_RECEIVER:
+		return parse_receiver(text, &s->receiver);
+	case OPTION_REFUSED:
+		return parse_refused(text, &s->refused_policy);
+	default:
 		return parse_number(id, text, &s->number[id]);
-	if (id == OPTION_CLIENT) {
-		word = parse_word(id, text, client_name, PEER_KIND_COUNT);
-		s->kind = (enum peer_kind)word;
-	} else {
-		word = parse_word(id, text, refused_name, REFUSED_POLICY_COUNT);
-		s->refused_policy = (enum refused_policy)word;
 	}
-	return word < 0 ? word : 0;
 }
 
 static int parse_mode(const char *text, struct settings *s)
@@ -225,16 +279,18 @@ int settings_parse(struct settings *s, int argc, char **argv)
 		exit(EXIT_SUCCESS);
 	}
 	if (argc < 3) {
-		fputs("ringbench: needs MODE and CONTROL-SOCKET (see --help)\n",
+		fputs("ringbench: needs MODE and PATH (see --help)\n",
 		      stderr);
 		return -EINVAL;
 	}
 	if (parse_mode(argv[1], s))
 		return -EINVAL;
-	s->control_path = argv[2];
+	s->sender.path = argv[2];
 	/* getopt_long() starts its messages with its first argument. */
 	argv[2] = argv[0];
 	if (parse_options(argc - 2, argv + 2, s))
 		return -EINVAL;
+	if (!s->receiver.path)
+		s->receiver = s->sender;
 	return check(s);
 }

@@ -9,6 +9,7 @@
 
 #include "peer.h"
 #include "sender.h"
+#include "traffic.h"
 
 enum mode {
 	MODE_RATE,
@@ -29,6 +30,7 @@ enum option_id {
 	OPTION_IDLE_PORTS,
 	OPTION_PID,
 	OPTION_CLIENT,
+	OPTION_RECEIVER,
 	OPTION_REFUSED,
 	OPTION_HELP,
 	OPTION_ID_COUNT
@@ -37,8 +39,7 @@ enum { NUMBER_COUNT = OPTION_CLIENT };
 
 struct settings {
 	enum mode mode;
-	const char *control_path;
-	enum peer_kind kind;
+	struct traffic_end sender, receiver;
 	enum refused_policy refused_policy;
 	uint64_t number[NUMBER_COUNT];
 };

@@ -25,56 +25,71 @@ class SwitchError(Exception):
 
 
 class Kind:
-    """One program, and how it is told where to listen."""
+    """One program, and how it is told where to listen.
 
-    def __init__(self, name, program, package, arguments, control):
+    @ways is {way: (arguments, control socket)}, where {0} is the directory it
+    may use. A way is what ringbench calls the clients that it is for.
+    """
+
+    def __init__(self, name, program, package, ways):
         self.name = name
         self.program = program
         self.package = package      # None: this project's own
-        self._arguments = arguments
-        self._control = control
+        self._ways = ways
+
+    def has(self, way):
+        return way in self._ways
 
     def is_there(self):
         return shutil.which(self.program) is not None
 
     def version(self):
         if self.package is None:
-            command = [self.program, "--version"]
-        else:
-            command = ["dpkg-query", "-W", "-f", "${Package} ${Version}",
-                       self.package]
-        return first_line_of(command)
+            return first_line_of([self.program, "--version"])
+        return package_version(self.package)
 
-    def command(self, directory):
-        return [self.program, *self._arguments(directory)]
+    def command(self, directory, way):
+        arguments, _ = self._ways[way]
+        return [self.program,
+                *(word.format(directory) for word in arguments.split())]
 
-    def control(self, directory):
-        return self._control(directory)
+    def control(self, directory, way):
+        _, control = self._ways[way]
+        return control.format(directory)
 
 
 def known_kinds(ringswitch):
     """All three, ringswitch first; @ringswitch is the path of its program."""
+    dgram = "--port dgram:{{0}}/ctl.{0},remote={{0}}/ctl.{0}.peer"
     return [
-        Kind("ringswitch", ringswitch, None,
-             lambda d: ["--unix", f"{d}/ctl"], lambda d: f"{d}/ctl"),
-        Kind("uml_switch", "uml_switch", "uml-utilities",
-             lambda d: ["-unix", f"{d}/ctl"], lambda d: f"{d}/ctl"),
-        Kind("vde_switch", "vde_switch", "vde2",
-             lambda d: ["-n", str(VDE_PORTS), "-s", f"{d}/vde"],
-             lambda d: f"{d}/vde/ctl"),
+        Kind("ringswitch", ringswitch, None, {
+            "uml": ("--unix {0}/ctl", "{0}/ctl"),
+            "vde": ("--listen vde:{0}/vde", "{0}/vde/ctl"),
+            "bess": ("--listen bess:{0}/ctl", "{0}/ctl"),
+            "bess-9000": ("--listen bess:{0}/ctl,mtu=9000", "{0}/ctl"),
+            "stream": ("--listen stream:{0}/ctl", "{0}/ctl"),
+            "dgram": (f"{dgram.format(0)} {dgram.format(1)}", "{0}/ctl"),
+        }),
+        Kind("uml_switch", "uml_switch", "uml-utilities", {
+            "uml": ("-unix {0}/ctl", "{0}/ctl"),
+        }),
+        Kind("vde_switch", "vde_switch", "vde2", {
+            "uml": (f"-n {VDE_PORTS} -s {{0}}/vde", "{0}/vde/ctl"),
+            "vde": ("-s {0}/vde", "{0}/vde/ctl"),
+        }),
     ]
 
 
 @contextlib.contextmanager
-def running(kind):
+def running(kind, way):
     """Start a fresh switch; give (pid, control socket); end it afterwards."""
     with tempfile.TemporaryDirectory(prefix="rb-") as directory:
         process = subprocess.Popen(
-            kind.command(directory), stdin=subprocess.PIPE,
+            kind.command(directory, way), stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True)
         try:
-            control = kind.control(directory)
+            control = kind.control(directory, way)
             wait_until_listening(kind, process, control)
             yield process.pid, control
         finally:
@@ -95,11 +110,14 @@ def wait_until_listening(kind, process, control):
 
 
 def is_listening(control):
-    # Bytes, because the abstract names of guests hold anything.
+    # The last of the two sockets that clients of dgram know from the start;
+    # nobody listens on it. Bytes, because the names of guests hold anything.
+    names = control.encode(), f"{control}.1".encode()
     for line in pathlib.Path("/proc/net/unix").read_bytes().split(b"\n")[1:]:
         fields = line.split(maxsplit=7)
-        if len(fields) == 8 and fields[7] == control.encode():
-            return bool(int(fields[3], 16) & LISTENING_FLAG)
+        if len(fields) == 8 and fields[7] in names:
+            return (fields[7] == names[1]
+                    or bool(int(fields[3], 16) & LISTENING_FLAG))
     return False
 
 
@@ -117,6 +135,11 @@ def end_group(process):
     process.wait()
     if process.stdin:
         process.stdin.close()
+
+
+def package_version(package):
+    return first_line_of(["dpkg-query", "-W", "-f", "${Package} ${Version}",
+                          package])
 
 
 def first_line_of(command):

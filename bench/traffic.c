@@ -28,9 +28,9 @@ struct traffic {
 	struct peer ports[];
 };
 
-static int complain(const struct traffic *t, const char *what, int err)
+static int complain(const struct traffic_end *end, const char *what, int err)
 {
-	fprintf(stderr, "ringbench: %s: %s: %s\n", t->setup.control_path, what,
+	fprintf(stderr, "ringbench: %s: %s: %s\n", end->path, what,
 		strerror(-err));
 	return err;
 }
@@ -41,7 +41,7 @@ static bool wait_for_announcement(const struct peer *to,
 	uint8_t frame[FRAME_MAX_BYTES];
 
 	for (int i = 0; i < ANNOUNCE_STRANGERS; i++) {
-		const ssize_t n = recv(to->data_fd, frame, sizeof(frame), 0);
+		const ssize_t n = peer_recv(to, frame, sizeof(frame));
 
 		if (n < 0)
 			return false;
@@ -73,11 +73,12 @@ static int announce(const struct peer *from, const struct peer *to,
 
 static int join(struct traffic *t, unsigned int index)
 {
-	int err = peer_open(&t->ports[index], t->setup.control_path,
-			    t->setup.kind, index);
+	const struct traffic_end *end = index == PORT_RECEIVER ?
+					&t->setup.receiver : &t->setup.sender;
+	int err = peer_open(&t->ports[index], end->path, end->kind, index);
 
 	if (err)
-		return complain(t, "cannot join the switch", err);
+		return complain(end, "cannot join the switch", err);
 	t->port_count = index + 1;
 	return 0;
 }
@@ -90,7 +91,7 @@ static int announce_pair(const struct traffic *t)
 
 	if (!err)
 		err = announce(sender, receiver, receiver->mac);
-	return err ? complain(t, "no frame comes through", err) : 0;
+	return err ? complain(&t->setup.sender, "no frame comes through", err) : 0;
 }
 
 static int join_idle(struct traffic *t, unsigned int index)
@@ -101,7 +102,9 @@ static int join_idle(struct traffic *t, unsigned int index)
 	if (err)
 		return err;
 	err = announce(&t->ports[index], receiver, receiver->mac);
-	return err ? complain(t, "no frame from an idle port", err) : 0;
+	if (err)
+		complain(&t->setup.sender, "no frame from an idle port", err);
+	return err;
 }
 
 static int join_all(struct traffic *t)
@@ -274,7 +277,7 @@ int traffic_run(struct traffic *t, const struct load *load,
 		result->receiver_cpu_ns = own_after.cpu_ns - own_before.cpu_ns;
 		fill_result(result, &r);
 	} else {
-		complain(t, "measurement failed", err);
+		complain(&t->setup.sender, "measurement failed", err);
 	}
 	tally_fini(&r.tally);
 	free(r.latency_ns);

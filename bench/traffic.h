@@ -20,10 +20,14 @@
 #include "proc.h"
 #include "sender.h"
 
-struct traffic_setup {
-	const char *control_path;
+struct traffic_end {
+	const char *path;
 	enum peer_kind kind;
-	unsigned int idle_ports;	/* learnt from, then never read */
+};
+
+struct traffic_setup {
+	struct traffic_end sender, receiver;
+	unsigned int idle_ports;	/* as the sender's; never read */
 	pid_t switch_pid;		/* 0: do not measure the switch */
 	bool keep_latency;
 };

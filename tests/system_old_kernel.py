@@ -89,6 +89,27 @@ def test_ports_come_and_go_and_lose_nothing(inside):
     assert "filled a buffer" not in inside.said()
 
 
+def test_every_kind_of_port_loses_nothing(inside):
+    inside.start_switch(
+        "--listen", "vde:/run/vde", "--listen", "bess:/run/bess,mtu=9000",
+        "--listen", "stream:/run/stream",
+        "--port", "dgram:/run/d.0,remote=/run/d.0.peer",
+        "--port", "dgram:/run/d.1,remote=/run/d.1.peer")
+    for client, path in (("vde", "/run/vde/ctl"), ("bess", "/run/bess"),
+                         ("stream", "/run/stream"), ("dgram", "/run/d")):
+        for count in 1000, 1033:
+            result = inside.bench("rate", path, "--client", client,
+                                  "--count", str(count))
+            assert (result["sent"], result["delivered"]) == (count, count)
+            assert result["corrupt"] == result["reordered"] == 0
+            if client == "dgram":
+                break   # its paths are taken up again only a moment later
+    result = inside.bench("rate", "/run/bess", "--client", "bess", "--count",
+                          "1000", "--size", "9014")
+    assert result["delivered"] == 1000
+    assert "filled a buffer" not in inside.said()
+
+
 def test_tap_is_read_one_frame_at_a_time(inside):
     inside.load_tap_driver()
     inside.start_switch("--tap", "tap0", "--tap", "tap1")
