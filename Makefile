@@ -73,6 +73,7 @@ units: $(UNIT_BINS)
 NEED_build := gcc libc6-dev liburing-dev libbsd-dev libsystemd-dev
 NEED_demo  := $(NEED_build) user-mode-linux busybox-static cpio iperf3 \
               iproute2 util-linux
+NEED_demo-rootless := $(NEED_demo) passt
 NEED_check := $(NEED_demo) clang libclang-rt-dev libcmocka-dev python3-pytest \
               python3-scapy vdeplug vde2 qemu-system-x86 passt slirp4netns
 NEED_fuzz  := $(NEED_build) clang libclang-rt-dev
@@ -113,6 +114,10 @@ $(PEERS)/.done:
 demo: deps-demo
 	@$(MAKE) --no-print-directory $(BUILD)/ringswitch
 	@switch/demo.sh
+
+demo-rootless: deps-demo-rootless
+	@$(MAKE) --no-print-directory $(BUILD)/ringswitch
+	@switch/demo_rootless.sh
 
 # Namespaces of our own: nothing that a test does reaches the machine's
 # network, and nothing that it starts outlives it.
@@ -189,10 +194,11 @@ help:
 	@echo 'make            build build/ringswitch and build/ringbench'
 	@echo 'make deps-build install what building needs (as a user: say what)'
 	@echo 'make demo       two UML guests and the host on one network, in one command'
+	@echo 'make demo-rootless  two guests reach a web server through passt: no root, no tap'
 	@echo 'make check      all tests'
 	@echo 'make fuzz       the parsers, for FUZZ_SECONDS (60) each'
 	@echo 'make bench      measure, side by side with uml_switch and vde_switch'
 	@echo 'make install    to PREFIX (/usr/local); install-compat: also as uml_switch'
 	@echo 'make clean'
 
-.PHONY: all units peers demo check check-builds fuzz bench install install-compat clean help
+.PHONY: all units peers demo demo-rootless check check-builds fuzz bench install install-compat clean help
