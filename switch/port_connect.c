@@ -111,7 +111,7 @@ int connect_port_open(struct sw *sw, const struct endpoint *e, char *why,
 	err = stream ? stream_open(p, e->mtu) : message_open(sw, p, e->mtu);
 	if (err)
 		goto fail;
-	port_name_give(&sw->ports, p, *e->name ? e->name : NULL, 0);
+	port_name_give(&sw->ports, p, e->name, 0);
 	port_up(&sw->ports, p);
 	return 0;
 

@@ -246,7 +246,7 @@ int dgram_port_open(struct sw *sw, const struct endpoint *e, char *why,
 	p->detached = connect_to_remote(p) != 0;
 	if (p->detached)
 		port_io_look(sw, p);
-	port_name_give(&sw->ports, p, *e->name ? e->name : NULL, 0);
+	port_name_give(&sw->ports, p, e->name, 0);
 	port_up(&sw->ports, p);
 	return 0;
 

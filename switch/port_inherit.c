@@ -128,7 +128,7 @@ int inherit_port_open(struct sw *sw, const struct endpoint *e, char *why,
 	if (err)
 		return complain(fd, "cannot get receive buffers", why,
 				why_bytes);
-	port_name_give(&sw->ports, p, *e->name ? e->name : NULL, 0);
+	port_name_give(&sw->ports, p, e->name, 0);
 	port_up(&sw->ports, p);
 	return 0;
 }

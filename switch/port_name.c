@@ -102,11 +102,13 @@ static void try_name(const struct ports *ps, struct port *p, const char *name)
 void port_name_give(struct ports *ps, struct port *p, const char *name,
 		    unsigned number)
 {
-	if (name)
+	bool by_name = name && *name;
+
+	if (by_name)
 		try_name(ps, p, name);
 	else if (number)
 		try_number(ps, p, number);
-	if (name || p->number) {
+	if (by_name || p->number) {
 		come_back(ps, p);
 		return;
 	}

@@ -14,7 +14,7 @@ struct port_counters;
 struct ports;
 
 /*
- * Name a joining port. Wanted are @name (NULL: none) or else @number (0: none,
+ * Name a joining port. Wanted are @name (NULL or "": none) or else @number (0: none,
  * at most PORTS_MAX). A name that somebody has is given with ".2" or the next
  * that is free behind it; a number that somebody has is not given.
  */

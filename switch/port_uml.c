@@ -202,9 +202,7 @@ static void take_part(struct sw *sw, struct port *p,
 		p->tags_extra = false;
 	}
 	reclaim(sw, p, request->number);
-	port_name_give(&sw->ports, p,
-		       *p->endpoint->name ? p->endpoint->name : NULL,
-		       request->number);
+	port_name_give(&sw->ports, p, p->endpoint->name, request->number);
 	port_up(&sw->ports, p);
 	log_guest(sw->now_ms, "port %s: pid %u uid %u attached%s%s", p->name,
 		  p->peer_pid, p->peer_uid, *p->description ? ": " : "",
