@@ -252,7 +252,7 @@ static int take_key(struct endpoint *e, enum key key, const char *value,
 	}
 }
 
-static int take_pair(struct endpoint *e, char *word, char *why,
+static int take_pair(struct endpoint *e, char *word, unsigned *seen, char *why,
 		     size_t why_bytes)
 {
 	char *equals = strchr(word, '=');
@@ -266,6 +266,9 @@ static int take_pair(struct endpoint *e, char *word, char *why,
 		return refuse_key(e->kind, word, why, why_bytes);
 	if (!equals)
 		return refuse(why, why_bytes, "with a value: %s=", word);
+	if (*seen & 1u << key)
+		return refuse(why, why_bytes, "with one %s= only", word);
+	*seen |= 1u << key;
 	return take_key(e, (enum key)key, equals + 1, why, why_bytes);
 }
 
@@ -305,6 +308,7 @@ int endpoint_parse_as(enum endpoint_kind kind, const char *text,
 		      struct endpoint *e, char *why, size_t why_bytes)
 {
 	char word[SOCKET_PATH_BYTES + 32];
+	unsigned seen = 0;
 	bool first = true;
 
 	defaults(e, kind);
@@ -316,7 +320,7 @@ int endpoint_parse_as(enum endpoint_kind kind, const char *text,
 				      "of words of at most %zu characters",
 				      sizeof(word) - 1);
 		err = first ? take_argument(e, word, why, why_bytes)
-			    : take_pair(e, word, why, why_bytes);
+			    : take_pair(e, word, &seen, why, why_bytes);
 		if (err)
 			return err;
 		first = false;

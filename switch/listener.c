@@ -307,8 +307,9 @@ static void new_connection(struct sw *sw, const struct listener *l, int fd)
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes);
 	if (!allowed(sw->options, fd, &peer)) {
 		log_guest(sw->now_ms,
-			  "connection of pid %d uid %u refused: not among --allow-uid, --allow-gid",
-			  peer.pid, peer.uid);
+			  "%s:%s: connection of pid %d uid %u refused: not among --allow-uid, --allow-gid",
+			  endpoint_kinds[l->endpoint->kind],
+			  l->endpoint->argument, peer.pid, peer.uid);
 		close(fd);
 		return;
 	}
@@ -317,8 +318,9 @@ static void new_connection(struct sw *sw, const struct listener *l, int fd)
 	p = port_new(&sw->ports, ops_for(l), l->endpoint->queue, sw->now_ms);
 	if (!p) {
 		log_guest(sw->now_ms,
-			  "connection of pid %d uid %u refused: all %d ports are in use",
-			  peer.pid, peer.uid, PORTS_MAX);
+			  "%s:%s: connection of pid %d uid %u refused: all %d ports are in use",
+			  endpoint_kinds[l->endpoint->kind],
+			  l->endpoint->argument, peer.pid, peer.uid, PORTS_MAX);
 		close(fd);
 		return;
 	}

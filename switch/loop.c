@@ -292,8 +292,10 @@ static void close_port(struct sw *sw, struct port *p, const char *why)
 		log_guest(sw->now_ms, "port %s: closed: %s", p->name, why);
 		mac_flush_port(sw->forward.macs, p->id);
 	} else {
-		log_guest(sw->now_ms, "connection of pid %u uid %u refused: %s",
-			  p->peer_pid, p->peer_uid, why);
+		log_guest(sw->now_ms,
+			  "%s:%s: connection of pid %u uid %u refused: %s",
+			  endpoint_kinds[p->endpoint->kind],
+			  p->endpoint->argument, p->peer_pid, p->peer_uid, why);
 	}
 	port_detach(&sw->ports, p);
 	loop_cancel(sw, p, ~0u);

@@ -133,10 +133,11 @@ static void sw_fini(struct sw *sw)
 	mac_free(sw->forward.macs);
 }
 
-static void announce_one(const struct endpoint *e)
+/* @kind is what an inherited listener has turned out to be. */
+static void announce_one(const struct endpoint *e, enum endpoint_kind kind)
 {
 	printf(" %s %s '%s'",
-	       e->kind == LISTEN_UML ? "unix" : endpoint_kinds[e->kind],
+	       kind == LISTEN_UML ? "unix" : endpoint_kinds[kind],
 	       e->kind == PORT_TAP			      ? "device"
 	       : e->kind == LISTEN_FD || e->kind == PORT_FD ? "descriptor"
 							      : "socket",
@@ -160,9 +161,9 @@ static void announce(const struct sw *sw, const char *program)
 		printf("%s will be a hub instead of a switch\n", program);
 	printf("%s attached to", program);
 	for (unsigned i = 0; i < o->listener_count; i++)
-		announce_one(&o->listeners[i]);
+		announce_one(&o->listeners[i], sw->listeners[i].serves);
 	for (unsigned i = 0; i < o->port_count; i++)
-		announce_one(&o->ports[i]);
+		announce_one(&o->ports[i], o->ports[i].kind);
 	putchar('\n');
 	fflush(stdout);
 }

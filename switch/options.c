@@ -319,7 +319,7 @@ static struct endpoint *endpoint_at(struct options *o, unsigned i)
 				     : &o->ports[i - o->listener_count];
 }
 
-/* Whether there is only one of what it names. (Of paths, the kernel says so.) */
+/* Whether there is only one of what it names. */
 static bool is_exclusive(const struct endpoint *e)
 {
 	return e->kind == PORT_TAP || e->kind == LISTEN_FD || e->kind == PORT_FD;
@@ -331,6 +331,9 @@ static const char *clash(const struct endpoint *a, const struct endpoint *b)
 	if (*a->name && !strcmp(a->name, b->name) && !a->name_shared &&
 	    !b->name_shared)
 		return a->name;
+	if (endpoint_makes_file(a->kind) && endpoint_makes_file(b->kind) &&
+	    !strcmp(a->argument, b->argument))
+		return a->argument;
 	if (is_exclusive(a) && is_exclusive(b) &&
 	    (a->kind == PORT_TAP) == (b->kind == PORT_TAP) &&
 	    !strcmp(a->argument, b->argument))
@@ -376,7 +379,9 @@ int options_complete(struct options *o, char *why, size_t why_bytes)
 				continue;
 			snprintf(why, why_bytes,
 				 "%s '%s' is named twice: once only",
-				 endpoint_kinds[e->kind], what);
+				 what == e->name ? "name="
+						 : endpoint_kinds[e->kind],
+				 what);
 			return -EINVAL;
 		}
 	}

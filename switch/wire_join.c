@@ -97,7 +97,7 @@ enum join_verdict join_parse(const uint8_t *bytes, size_t len,
 	size_t addr_at;
 
 	if (!magic_matches(bytes, len))
-		return bad(why, "no magic number: protocol 0 or not a guest");
+		return bad(why, "no magic number: no UML guest or VDE client (a QEMU stream? --listen stream:PATH)");
 	if (len < TYPE_AT)
 		return JOIN_MORE;
 	version = word(bytes, VERSION_AT);

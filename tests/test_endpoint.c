@@ -120,6 +120,8 @@ static void unknown_keys_are_answered_with_those_that_exist(void **state)
 	refused(ENDPOINT_PORT, "dgram:/l,remot=/r", "remote");
 	refused(ENDPOINT_LISTENER, "uml:/u,name", "with a value: name=");
 	refused(ENDPOINT_LISTENER, "uml:/u,=x", "without ''");
+	refused(ENDPOINT_LISTENER, "uml:/u,mode=600,mtu=900,mode=777",
+		"with one mode= only");
 }
 
 static void bad_values_are_named(void **state)

@@ -126,6 +126,8 @@ static void names_and_descriptors_are_used_once(void **state)
 {
 	(void)state;
 	refused("--listen bess:/b,name=x --port tap:t,name=x", "'x'");
+	refused("--listen bess:/b --listen stream:/b", "'/b'");
+	refused("--unix /b --port dgram:/b,remote=/r", "'/b'");
 	refused("--listen fd:3 --port fd:3", "'3'");
 	refused("--listen fd:3 --port fd:03", "'3'");
 	assert_int_equal(parse("--listen bess:/b,name=x --listen stream:/s,name=y "
