@@ -350,8 +350,6 @@ static void dispatch(struct sw *sw, const struct io_uring_cqe *cqe)
 		on_port_event(sw, ref, cqe);
 		break;
 	case LOOP_ACCEPT:
-		/* Who has gone first gives its name back to who comes now. */
-		loop_close_failed(sw);
 		listener_on_accept(sw, ref.port, cqe->res,
 				   cqe->flags & IORING_CQE_F_MORE);
 		break;

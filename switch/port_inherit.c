@@ -27,7 +27,7 @@ static int socket_option(int fd, int option)
 	return getsockopt(fd, SOL_SOCKET, option, &value, &bytes) ? -1 : value;
 }
 
-int inherit_listens(int fd)
+bool inherit_listens(int fd)
 {
 	return socket_option(fd, SO_ACCEPTCONN) == 1;
 }
@@ -53,10 +53,7 @@ int inherit_listener_kind(int fd, const char *name, int *kind, char *why,
 {
 	int type = socket_option(fd, SO_TYPE);
 
-	if (fcntl(fd, F_SETFD, FD_CLOEXEC)) {
-		snprintf(why, why_bytes, "is not open: was it inherited?");
-		return -EBADF;
-	}
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	if (!inherit_listens(fd) || socket_option(fd, SO_DOMAIN) != AF_UNIX ||
 	    (type != SOCK_STREAM && type != SOCK_SEQPACKET)) {
 		snprintf(why, why_bytes, "is not a listening UNIX socket of type stream or seqpacket");
@@ -108,9 +105,7 @@ int inherit_port_open(struct sw *sw, const struct endpoint *e, char *why,
 	struct port *p;
 	int err;
 
-	if (fcntl(fd, F_SETFD, FD_CLOEXEC))
-		return complain(fd, "is not open: was it inherited?", why,
-				why_bytes);
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	err = tap_port_adopt(sw, e, fd, why, why_bytes);
 	if (err != -ENOTTY)
 		return err;

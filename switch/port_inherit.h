@@ -1,10 +1,11 @@
 /*
- * Ports of descriptors that were open when the switch was started: a connected
- * socket or a tap. What it is, it says itself.
+ * Ports of descriptors that were open when the switch was started (main.c has
+ * made sure of that): a connected socket or a tap. What it is, it says itself.
  */
 #ifndef PORT_INHERIT_H
 #define PORT_INHERIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct endpoint;
@@ -24,6 +25,6 @@ int inherit_listener_kind(int fd, const char *name, int *kind, char *why,
 			  size_t why_bytes);
 
 /* Whether @fd is a socket that listens. */
-int inherit_listens(int fd);
+bool inherit_listens(int fd);
 
 #endif
