@@ -49,14 +49,23 @@ static void write_line(int to, int priority, const char *line, int length)
 		state.suppressed++;
 }
 
+/* A message is a line, whatever somebody has put into a name. */
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
 static void write_message(int priority, const char *format, va_list args)
 {
-	char line[512];
+	char line[2048];
 	int length = 0;
 
 	if (state.messages != SYSLOG)
 		length = snprintf(line, sizeof(line), "%s: ", state.program);
 	vsnprintf(line + length, sizeof(line) - (size_t)length, format, args);
+	make_printable(line);
 	write_line(state.messages, priority, line, (int)strlen(line));
 }
 

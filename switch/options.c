@@ -266,8 +266,10 @@ int options_parse(int argc, char *const argv[], struct options *o, char *why,
 		}
 		wanted = take(o, (enum option_id)id, optarg, &complaint);
 		if (wanted) {
-			snprintf(why, why_bytes, "--%s '%s': must be %s",
-				 table[id].name, optarg, wanted);
+			/* What is too long must not hide what is wrong. */
+			snprintf(why, why_bytes, "--%s '%.160s%s': must be %s",
+				 table[id].name, optarg,
+				 strlen(optarg) > 160 ? "..." : "", wanted);
 			return -EINVAL;
 		}
 	}
