@@ -22,7 +22,7 @@ SWITCH_O := $(patsubst %.c,$(BUILD)/%.o,$(wildcard switch/*.c tap/*.c))
 BENCH_O  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
 
 # A unit test links the file it is about and that file's few needs.
-UNITS := frame mac wire_join wire_stream endpoint options port port_name forward
+UNITS := $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
 NEEDS_frame     := switch/frame
 NEEDS_mac       := switch/mac
 NEEDS_wire_join := switch/wire_join
@@ -33,6 +33,14 @@ NEEDS_port      := switch/port switch/port_name switch/port_slow switch/forward 
                    switch/mac switch/frame tests/fake_port
 NEEDS_port_name := $(NEEDS_port)
 NEEDS_forward   := $(NEEDS_port)
+NEEDS_filter_value := tap/filter_value
+NEEDS_filter_rules := tap/filter_rules tap/filter_match tap/filter_parse \
+                   tap/filter_value tap/filter_view tap/filter_compile \
+                   tap/filter_groups tap/filter_classes tap/filter_lines tests/filter_facts tests/filter_model \
+                   tests/filter_random tests/make_frame
+NEEDS_filter_frame := $(NEEDS_filter_rules)
+NEEDS_filter_view := $(NEEDS_filter_rules) tests/filter_case
+NEEDS_filter_translate := $(NEEDS_filter_view)
 UNIT_BINS := $(UNITS:%=$(BUILD)/tests/test_%)
 
 all: $(BUILD)/ringswitch $(BUILD)/ringbench
