@@ -18,7 +18,9 @@ OURS := -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARNINGS) \
         $(HARDENING) $(SANITIZER)
 LINK := $(SANITIZER) -pie -Wl,-z,relro,-z,now
 
-SWITCH_O := $(patsubst %.c,$(BUILD)/%.o,$(wildcard switch/*.c tap/*.c))
+SWITCH_O := $(patsubst %.c,$(BUILD)/%.o,\
+            $(filter-out %.bpf.c,$(wildcard switch/*.c tap/*.c)))
+LIBS := -luring -lbsd -lsystemd -lbpf -lpcap
 BENCH_O  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
 
 # A unit test links the file it is about and that file's few needs.
@@ -41,13 +43,15 @@ NEEDS_filter_rules := tap/filter_rules tap/filter_match tap/filter_parse \
 NEEDS_filter_frame := $(NEEDS_filter_rules)
 NEEDS_filter_view := $(NEEDS_filter_rules) tests/filter_case
 NEEDS_filter_translate := $(NEEDS_filter_view)
+NEEDS_filter_bpf := $(NEEDS_filter_view)
+LIBS_filter_bpf := -lbpf
 UNIT_BINS := $(UNITS:%=$(BUILD)/tests/test_%)
 
-all: $(BUILD)/ringswitch $(BUILD)/ringbench
+all: $(BUILD)/ringswitch $(BUILD)/ringbench examples
 
 $(BUILD)/ringswitch: $(SWITCH_O)
 	@echo "  LD $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@ -luring -lbsd -lsystemd
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@ $(LIBS)
 
 $(BUILD)/ringbench: $(BENCH_O)
 	@echo "  LD $@"
@@ -57,6 +61,33 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $@"
 	@$(CC) $(OURS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+# BPF programs are compiled by clang, whatever CC is; the built-in ones become a
+# part of the program as a skeleton (bpftool-gen(8)), which is not ours to keep
+# free of warnings.
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+BPF_FLAGS := -O2 -g -mcpu=v3 -target bpf -Wall -Wextra -Werror \
+             -I/usr/include/$(shell gcc -print-multiarch)
+
+$(BUILD)/%.bpf.o: %.bpf.c Makefile
+	@mkdir -p $(@D)
+	@echo "  BPF $@"
+	@$(CLANG) $(BPF_FLAGS) -MMD -MP -c $< -o $@
+
+.PRECIOUS: $(BUILD)/%.bpf.o
+$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
+	@$(BPFTOOL) gen skeleton $< name $(subst .,_,$(notdir $*))_bpf >$@
+
+WITH_SKELETON := $(BUILD)/tap/filter_builtin.o $(BUILD)/tests/test_filter_bpf.o
+$(WITH_SKELETON): $(BUILD)/tap/filter.skel.h
+$(WITH_SKELETON): CPPFLAGS += -isystem $(BUILD)/tap
+
+EXAMPLES := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tap/example_*.bpf.c))
+examples: $(EXAMPLES)
+
+# Users' objects, good and bad, for the tests.
+test-objects: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bpf_*.bpf.c))
 
 # What --version says follows the tree.
 $(BUILD)/switch/main.o: $(BUILD)/version
@@ -68,7 +99,7 @@ FORCE:
 define unit
 $(BUILD)/tests/test_$(1): $(BUILD)/tests/test_$(1).o $(NEEDS_$(1):%=$(BUILD)/%.o)
 	@echo "  LD $$@"
-	@$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(LINK) $$^ -o $$@ -lcmocka -luring
+	@$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(LINK) $$^ -o $$@ -lcmocka -luring $$(LIBS_$(1))
 endef
 $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
 
@@ -78,7 +109,8 @@ units: $(UNIT_BINS)
 
 # --- what is needed from Debian, by what it is needed for -----------------
 
-NEED_build := gcc libc6-dev liburing-dev libbsd-dev libsystemd-dev
+NEED_build := gcc libc6-dev liburing-dev libbsd-dev libsystemd-dev \
+              libbpf-dev libpcap-dev clang bpftool
 NEED_demo  := $(NEED_build) user-mode-linux busybox-static cpio iperf3 \
               iproute2 util-linux
 NEED_demo-rootless := $(NEED_demo) passt
@@ -131,7 +163,7 @@ demo-rootless: deps-demo-rootless
 # network, and nothing that it starts outlives it.
 OWN = unshare $$([ "$$(id -u)" = 0 ] || echo --map-root-user) \
       --net --pid --fork --kill-child --mount-proc
-WITH_PEERS = env PATH="$(abspath $(PEERS))/usr/bin:$$PATH" /usr/bin/python3
+WITH_PEERS = env PATH="$(abspath $(PEERS))/usr/bin:$$PATH:/usr/sbin" /usr/bin/python3
 
 # All tests: unit and system, with each of the four builds.
 check: deps-check
@@ -149,7 +181,7 @@ SANITIZED = SANITIZE=1 CFLAGS='-O1 -g -fno-omit-frame-pointer'
 BUILDS = build build/clang build/gcc-asan build/clang-asan
 
 check-builds:
-	@$(STRICT) BUILD=build all units
+	@$(STRICT) BUILD=build all units test-objects
 	@$(STRICT) BUILD=build/clang CC=clang all units
 	@$(STRICT) BUILD=build/gcc-asan CC=gcc $(SANITIZED) all units
 	@$(STRICT) BUILD=build/clang-asan CC=clang $(SANITIZED) all units
@@ -209,4 +241,4 @@ help:
 	@echo 'make install    to PREFIX (/usr/local); install-compat: also as uml_switch'
 	@echo 'make clean'
 
-.PHONY: all units peers demo demo-rootless check check-builds fuzz bench install install-compat clean help
+.PHONY: all examples test-objects units peers demo demo-rootless check check-builds fuzz bench install install-compat clean help

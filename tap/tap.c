@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 static const char clone_device[] = "/dev/net/tun";
+static const int no_program = -1;
 
 static const char *remedy_for_open(int err)
 {
@@ -118,8 +119,10 @@ int tap_open(const char *name, struct tap_state *state, char *why,
 		goto fail;
 	}
 	/* Somebody before us may have asked the kernel for frames without
-	 * checksums, or larger than the MTU. */
+	 * checksums, or larger than the MTU; or have left a filter on a
+	 * persistent device (a switch that was killed does). */
 	ioctl(fd, TUNSETOFFLOAD, 0);
+	ioctl(fd, TUNSETFILTEREBPF, &no_program);
 	bring_up(ifr.ifr_name);
 	err = tap_query(fd, state);
 	if (err) {

@@ -1,0 +1,84 @@
+/*
+ * What stands between one tap device and the switch: programs in the kernel,
+ * our built-in one with a rule file or a user's own, and a tcpdump expression.
+ *
+ *     host --> BPF (socket or tc) --> read --> filter_admits() --> switch
+ *     host <-- BPF (XDP) <----------- write <--------------------- switch
+ *
+ * Programs are loaded once, by filter_new(); this needs root, as attaching XDP
+ * does. From then on rules are replaced by writing to memory that is shared
+ * with the kernel: the set that is not in force is filled, then a number is
+ * changed, and every frame is judged by the one set or the other.
+ *
+ * The kernel cannot change a frame on its way to us, so what rules translate
+ * there is translated after reading. A frame that has been judged by one set
+ * and is read when the next is in force is judged once more, so that it is
+ * never let through to an address that neither set lets it through to.
+ */
+#ifndef FILTER_H
+#define FILTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct filter;
+
+/* Files and expression of one tap; "" where there is none. */
+struct filter_options {
+	const char *object, *rules, *expression;
+};
+
+static inline bool filter_is_wanted(const struct filter_options *o)
+{
+	return *o->object || *o->rules || *o->expression;
+}
+
+/*
+ * Read and load, for tap device @tap. Returns it, the caller's, or NULL with a
+ * line in @why. The strings must outlive it.
+ */
+struct filter *filter_new(const struct filter_options *o, const char *tap,
+			  char *why, size_t why_bytes);
+void filter_free(struct filter *f); /* NULL is accepted */
+
+/* The id of the XDP program that is attached to @device; 0 if there is none. */
+uint32_t filter_xdp_id(const char *device);
+
+/*
+ * Attach to device @device behind @tap_fd, and throw away what was waiting to
+ * be read there, which nobody has judged. Returns 0, or -errno with a line in
+ * @why.
+ */
+int filter_open(struct filter *f, int tap_fd, const char *device, char *why,
+		size_t why_bytes);
+/* Take it off again; @tap_fd is -1 if the device has gone. */
+void filter_close(struct filter *f, int tap_fd);
+
+/* Whether a frame that has been read may go on; translates it. */
+bool filter_admits(struct filter *f, uint8_t *frame, uint32_t bytes,
+		   uint64_t now_ms);
+
+/*
+ * Read the rule file again. Returns 0, or -errno with a line in @why: the old
+ * rules are in force. Does nothing if there is none.
+ */
+int filter_reload(struct filter *f, uint64_t now_ms, char *why,
+		  size_t why_bytes);
+
+/* Whether it has a program for frames to the host. */
+bool filter_judges_to_host(const struct filter *f);
+
+/* A line that says what is in force. */
+void filter_describe(const struct filter *f, char *text, size_t bytes);
+
+/* Readable when frames have been dropped; -1 if that is never told. */
+int filter_samples_fd(const struct filter *f);
+void filter_take_samples(struct filter *f);
+
+/* The rules that have counted something, and the last dropped frames, as
+ * lines: README, Counters. */
+void filter_report(struct filter *f, FILE *to);
+
+#endif

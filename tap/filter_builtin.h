@@ -1,0 +1,48 @@
+/*
+ * The built-in programs (filter.bpf.c) with their table in memory that is
+ * shared with the kernel.
+ */
+#ifndef FILTER_BUILTIN_H
+#define FILTER_BUILTIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "filter_program.h"
+#include "filter_view.h"
+
+struct filter_builtin;
+struct filter_rules;
+struct filter_table;
+
+/*
+ * Load them for @tap, with rules of file @path in force. Returns it, the caller's, with
+ * the programs in @programs; or NULL with a line in @why.
+ */
+struct filter_builtin *filter_builtin_new(const char *path, const char *tap,
+					  struct filter_programs *programs,
+					  char *why, size_t why_bytes);
+void filter_builtin_free(struct filter_builtin *b); /* NULL is accepted */
+
+/*
+ * Put what is in the file now in force. Rules that are the same keep what they
+ * have counted. *@renamed: whether translations have changed. Returns 0, or
+ * -errno with a line in @why and nothing changed.
+ */
+int filter_builtin_reload(struct filter_builtin *b, bool *renamed, char *why,
+			  size_t why_bytes);
+
+/* The set in force. */
+struct filter_view filter_builtin_view(const struct filter_builtin *b);
+/* How many rules and translations that is. */
+uint32_t filter_builtin_rules(const struct filter_builtin *b);
+uint32_t filter_builtin_names(const struct filter_builtin *b);
+
+int filter_builtin_samples_fd(const struct filter_builtin *b);
+void filter_builtin_take_samples(struct filter_builtin *b);
+void filter_builtin_report(const struct filter_builtin *b, const char *tap,
+			   FILE *to);
+
+#endif

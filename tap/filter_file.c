@@ -1,0 +1,77 @@
+#include "filter_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void *complain(char *why, size_t why_bytes, const char *what)
+{
+	snprintf(why, why_bytes, "%s", what);
+	return NULL;
+}
+
+static void *too_large(char *why, size_t why_bytes, size_t max)
+{
+	snprintf(why, why_bytes, "is larger than %zu MiB", max >> 20);
+	return NULL;
+}
+
+/* All of it, whatever its length was said to be: /proc says 0. */
+static void *read_all(int fd, size_t max, size_t *bytes, char *why,
+		      size_t why_bytes)
+{
+	size_t room = 0, done = 0;
+	char *data = NULL, *more;
+	ssize_t n;
+
+	do {
+		if (done + 1 >= room) {
+			room = room ? 2 * room : 1 << 16;
+			more = realloc(data, room);
+			if (!more) {
+				free(data);
+				return complain(why, why_bytes, "out of memory");
+			}
+			data = more;
+		}
+		n = read(fd, data + done, room - done - 1);
+		if (n > 0)
+			done += (size_t)n;
+	} while ((n > 0 && done <= max) || (n < 0 && errno == EINTR));
+	if (n < 0 || done > max) {
+		free(data);
+		return n < 0 ? complain(why, why_bytes, strerror(errno))
+			     : too_large(why, why_bytes, max);
+	}
+	data[done] = '\0';
+	*bytes = done;
+	return data;
+}
+
+void *filter_file_read(const char *path, size_t max, size_t *bytes, char *why,
+		       size_t why_bytes)
+{
+	/* Opening a pipe must not wait for its other side. */
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	void *data = NULL;
+
+	if (fd < 0)
+		return complain(why, why_bytes, strerror(errno));
+	if (fstat(fd, &st))
+		complain(why, why_bytes, strerror(errno));
+	else if (S_ISDIR(st.st_mode))
+		complain(why, why_bytes, "is a directory: name a file");
+	else if (!S_ISREG(st.st_mode))
+		complain(why, why_bytes, "is not a regular file");
+	else if (st.st_size > 0 && (size_t)st.st_size > max)
+		too_large(why, why_bytes, max);
+	else
+		data = read_all(fd, max, bytes, why, why_bytes);
+	close(fd);
+	return data;
+}
