@@ -15,15 +15,23 @@ enum key {
 	KEY_MTU,
 	KEY_QUEUE,
 	KEY_REMOTE,
+	KEY_FILTER,
+	KEY_RULES,
+	KEY_ACCEPT,
 	KEY_COUNT,
 };
 
 static const char *const keys[KEY_COUNT] = {
 	[KEY_NAME] = "name",   [KEY_MODE] = "mode",   [KEY_GROUP] = "group",
 	[KEY_MTU] = "mtu",     [KEY_QUEUE] = "queue", [KEY_REMOTE] = "remote",
+	[KEY_FILTER] = "filter",
+	[KEY_RULES] = "rules",
+	[KEY_ACCEPT] = "accept-to-guests",
 };
 
 #define KEYS_OF_ALL (1u << KEY_NAME | 1u << KEY_MTU | 1u << KEY_QUEUE)
+#define KEYS_OF_TAPS                                                          \
+	(KEYS_OF_ALL | 1u << KEY_FILTER | 1u << KEY_RULES | 1u << KEY_ACCEPT)
 #define KEYS_OF_FILES (KEYS_OF_ALL | 1u << KEY_MODE | 1u << KEY_GROUP)
 
 /* What the word behind the colon is. */
@@ -39,7 +47,7 @@ static const struct {
 	[LISTEN_BESS] = { ENDPOINT_LISTENER, PATH, KEYS_OF_FILES },
 	[LISTEN_STREAM] = { ENDPOINT_LISTENER, PATH, KEYS_OF_FILES },
 	[LISTEN_FD] = { ENDPOINT_LISTENER, DESCRIPTOR, KEYS_OF_ALL },
-	[PORT_TAP] = { ENDPOINT_PORT, DEVICE, KEYS_OF_ALL },
+	[PORT_TAP] = { ENDPOINT_PORT, DEVICE, KEYS_OF_TAPS },
 	[PORT_DGRAM] = { ENDPOINT_PORT, PATH, KEYS_OF_FILES | 1u << KEY_REMOTE },
 	[PORT_CONNECT_STREAM] = { ENDPOINT_PORT, PATH, KEYS_OF_ALL },
 	[PORT_CONNECT_BESS] = { ENDPOINT_PORT, PATH, KEYS_OF_ALL },
@@ -220,6 +228,17 @@ static int take_number(struct endpoint *e, enum key key, const char *value,
 	}
 }
 
+/* @file has FILTER_PATH_BYTES. */
+static int take_file(char *file, const char *key, const char *value, char *why,
+		     size_t why_bytes)
+{
+	if (!is_path(value) || !copy(file, FILTER_PATH_BYTES, value))
+		return refuse(why, why_bytes,
+			      "with a path of 1 to %d printable characters as %s=",
+			      FILTER_PATH_BYTES - 1, key);
+	return 0;
+}
+
 static int take_key(struct endpoint *e, enum key key, const char *value,
 		    char *why, size_t why_bytes)
 {
@@ -246,6 +265,18 @@ static int take_key(struct endpoint *e, enum key key, const char *value,
 			return refuse(why, why_bytes,
 				      "with a path of 1 to %zu printable characters as remote=",
 				      sizeof(e->remote) - 1);
+		return 0;
+	case KEY_FILTER:
+		return take_file(e->filter, "filter", value, why, why_bytes);
+	case KEY_RULES:
+		return take_file(e->rules, "rules", value, why, why_bytes);
+	case KEY_ACCEPT:
+		if (!copy(e->accept_to_guests, sizeof(e->accept_to_guests),
+			  value) ||
+		    !is_path(value) || !value[strspn(value, " ")])
+			return refuse(why, why_bytes,
+				      "with a tcpdump expression of 1 to %zu printable characters as accept-to-guests=",
+				      sizeof(e->accept_to_guests) - 1);
 		return 0;
 	default:
 		return take_number(e, key, value, why, why_bytes);
@@ -277,6 +308,9 @@ static int check(const struct endpoint *e, char *why, size_t why_bytes)
 	if (e->kind == PORT_DGRAM && !*e->remote)
 		return refuse(why, why_bytes,
 			      "with the other side's path: ,remote=PATH");
+	if (*e->filter && *e->rules)
+		return refuse(why, why_bytes,
+			      "with filter= or rules=, not both: either is the program that the kernel runs there");
 	return 0;
 }
 
@@ -307,7 +341,7 @@ static bool find_kind(enum endpoint_role role, const char *text,
 int endpoint_parse_as(enum endpoint_kind kind, const char *text,
 		      struct endpoint *e, char *why, size_t why_bytes)
 {
-	char word[SOCKET_PATH_BYTES + 32];
+	char word[EXPRESSION_BYTES + 32];
 	unsigned seen = 0;
 	bool first = true;
 
@@ -346,23 +380,40 @@ int endpoint_plain(enum endpoint_kind kind, const char *argument,
 	return take_argument(e, argument, why, why_bytes);
 }
 
+/* The path in @e that is used again later, and its room; NULL if there is none. */
+static char *later_path(struct endpoint *e, size_t *bytes)
+{
+	*bytes = SOCKET_PATH_BYTES;
+	switch (e->kind) {
+	case PORT_DGRAM:
+		return e->remote;
+	case PORT_CONNECT_STREAM:
+	case PORT_CONNECT_BESS:
+		return e->argument;
+	case PORT_TAP:
+		*bytes = FILTER_PATH_BYTES;
+		return *e->rules ? e->rules : NULL;
+	default:
+		return NULL;
+	}
+}
+
 int endpoint_make_absolute(struct endpoint *e, const char *cwd, char *why,
 			   size_t why_bytes)
 {
-	bool dgram = e->kind == PORT_DGRAM;
-	char *path = dgram ? e->remote : e->argument;
-	char absolute[SOCKET_PATH_BYTES];
+	char absolute[FILTER_PATH_BYTES];
+	size_t bytes;
+	char *path = later_path(e, &bytes);
 	int length;
 
-	if (*path == '/' || (!dgram && e->kind != PORT_CONNECT_STREAM &&
-			     e->kind != PORT_CONNECT_BESS))
+	if (!path || *path == '/')
 		return 0;
 	length = snprintf(absolute, sizeof(absolute), "%s/%s", cwd, path);
-	if (length < 0 || (size_t)length >= sizeof(absolute))
+	if (length < 0 || (size_t)length >= bytes)
 		return refuse(why, why_bytes,
 			      "a path of at most %zu characters from the root, with --daemon",
-			      sizeof(absolute) - 1);
-	memcpy(path, absolute, sizeof(absolute));
+			      bytes - 1);
+	memcpy(path, absolute, (size_t)length + 1);
 	return 0;
 }
 

@@ -48,6 +48,10 @@ struct endpoint {
 	gid_t group;	/* of the socket; (gid_t)-1: not said */
 	uint32_t mtu;	/* bytes behind the Ethernet header; 0: not said */
 	uint32_t queue; /* frames that may wait for a port; 0: not said */
+	/* What stands between a tap and the switch; "": nothing. */
+	char filter[FILTER_PATH_BYTES]; /* an eBPF object */
+	char rules[FILTER_PATH_BYTES];
+	char accept_to_guests[EXPRESSION_BYTES];
 };
 
 /* What to write for a kind: "uml", "connect-stream". */
@@ -68,8 +72,8 @@ int endpoint_plain(enum endpoint_kind kind, const char *argument,
 		   struct endpoint *e, char *why, size_t why_bytes);
 
 /*
- * Somebody else's path in @e, relative to directory @cwd until now, becomes
- * absolute: to be connected to when we are elsewhere. Returns 0, or -EINVAL
+ * The path in @e that is used again later, relative to directory @cwd until
+ * now, becomes absolute: to be connected to, or read, when we are elsewhere. Returns 0, or -EINVAL
  * with a sentence in @why: it is then too long for a socket.
  */
 int endpoint_make_absolute(struct endpoint *e, const char *cwd, char *why,

@@ -83,3 +83,10 @@ void forward_empty(struct port *in)
 	in->counters.received++;
 	drop(in, DROP_RUNT);
 }
+
+void forward_refused(struct port *in, const struct frame *f)
+{
+	in->counters.received++;
+	in->counters.received_bytes += f->len;
+	drop(in, DROP_FILTER);
+}

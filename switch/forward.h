@@ -31,4 +31,7 @@ void forward_frame(struct forward *fw, struct port *in, struct frame *f,
 /* An empty frame has come in on @in: counted and dropped. */
 void forward_empty(struct port *in);
 
+/* The same for one that a filter does not let in. */
+void forward_refused(struct port *in, const struct frame *f);
+
 #endif

@@ -94,6 +94,8 @@ enum {
 	STATIC_PORTS_MAX = 256,
 	DESCRIPTOR_MAX = 1 << 20,
 	SOCKET_PATH_BYTES = 108, /* with the NUL: unix(7) */
+	FILTER_PATH_BYTES = 1024, /* with the NUL, as the next */
+	EXPRESSION_BYTES = 1024,  /* of tcpdump */
 	PORT_NAME_BYTES = 32,
 	/* Names of which the counters are kept while their port is away. */
 	PORT_NAMES_KEPT = 1024,

@@ -258,6 +258,8 @@ static void on_signal(struct sw *sw)
 	while (read(sw->signal_fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGUSR1) {
 			stats_report(sw);
+		} else if (info.ssi_signo == SIGHUP && sw->reloads) {
+			tap_ports_reload(sw);
 		} else {
 			log_info("ended by signal %u", info.ssi_signo);
 			sw->stopping = true;

@@ -17,6 +17,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "../tap/filter_expression.h"
 #include "activation.h"
 #include "clock.h"
 #include "daemon.h"
@@ -43,9 +44,18 @@ static void raise_limit(__rlimit_resource_t resource)
 	setrlimit(resource, &rl);
 }
 
+static bool has_rules(const struct options *o)
+{
+	for (unsigned i = 0; i < o->port_count; i++)
+		if (*o->ports[i].rules)
+			return true;
+	return false;
+}
+
 /* Signals are read from a descriptor, so that none ever interrupts a wait.
- * SIGHUP ends a switch in the foreground, whose terminal has gone. */
-static int open_signals(bool daemon)
+ * SIGHUP has rules read again, if there are any; or else ends a switch in the
+ * foreground, whose terminal has gone. */
+static int open_signals(bool daemon, bool reloads)
 {
 	sigset_t set;
 
@@ -57,7 +67,7 @@ static int open_signals(bool daemon)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGUSR1);
 	/* nohup(1) wants it ignored, and a blocked one is not. */
-	if (signal(SIGHUP, SIG_IGN) != SIG_IGN && !daemon) {
+	if ((signal(SIGHUP, SIG_IGN) != SIG_IGN && !daemon) || reloads) {
 		signal(SIGHUP, SIG_DFL);
 		sigaddset(&set, SIGHUP);
 	}
@@ -177,7 +187,8 @@ static int start(struct sw *sw, struct daemon *daemon, const struct options *o,
 	/* Two descriptors a port, and locked memory for rings and buffers. */
 	raise_limit(RLIMIT_NOFILE);
 	raise_limit(RLIMIT_MEMLOCK);
-	sw->signal_fd = open_signals(o->daemon);
+	sw->reloads = has_rules(o);
+	sw->signal_fd = open_signals(o->daemon, sw->reloads);
 	if (sw->signal_fd < 0) {
 		snprintf(why, why_bytes, "signals: %s", strerror(errno));
 		return -errno;
@@ -190,7 +201,7 @@ static int run(const struct options *o, const char *program)
 {
 	struct sw *sw = calloc(1, sizeof(*sw));
 	struct daemon daemon;
-	char why[512] = "out of memory";
+	char why[2048] = "out of memory";
 	int err = -ENOMEM;
 
 	if (!sw || daemon_start(&daemon, o->daemon, why, sizeof(why))) {
@@ -248,6 +259,30 @@ static int check_descriptor(const struct endpoint *e, int ready_fd, char *why,
 	return -EBADF;
 }
 
+/* What the command line alone shows to be wrong. */
+static int check_expressions(const struct options *o, char *why,
+			     size_t why_bytes)
+{
+	for (unsigned i = 0; i < o->port_count; i++) {
+		const struct endpoint *e = &o->ports[i];
+		struct filter_expression *compiled;
+		char reason[256];
+
+		if (!*e->accept_to_guests)
+			continue;
+		compiled = filter_expression_new(e->accept_to_guests, reason,
+						 sizeof(reason));
+		if (!compiled) {
+			snprintf(why, why_bytes,
+				 "tap %s: accept-to-guests '%s': %s (see pcap-filter(7))",
+				 e->argument, e->accept_to_guests, reason);
+			return -EINVAL;
+		}
+		filter_expression_free(compiled);
+	}
+	return 0;
+}
+
 /* Before we open anything ourselves, which would get their numbers. */
 static int check_descriptors(const struct options *o, char *why,
 			     size_t why_bytes)
@@ -267,7 +302,7 @@ static int check_descriptors(const struct options *o, char *why,
 static int read_options(struct options *o, int argc, char *argv[],
 			const char *program)
 {
-	char why[512];
+	char why[2048];
 
 	if (options_parse(argc, argv, o, why, sizeof(why))) {
 		log_error("%s", why);
@@ -284,6 +319,7 @@ static int read_options(struct options *o, int argc, char *argv[],
 	if (activation_read(o, why, sizeof(why)) ||
 	    options_complete(o, why, sizeof(why)) ||
 	    check_descriptors(o, why, sizeof(why)) ||
+	    check_expressions(o, why, sizeof(why)) ||
 	    make_absolute(o, why, sizeof(why))) {
 		log_error("%s", why);
 		return 2;

@@ -409,9 +409,11 @@ void options_help(FILE *to, const char *program)
 	fputs("\nKIND:PATH for --listen: uml:PATH, vde:DIR, bess:PATH, stream:PATH, fd:N.\n"
 	      "KIND:WHAT for --port: tap:NAME, dgram:LOCAL,remote=PEER, connect-stream:PATH,\n"
 	      "connect-bess:PATH, fd:N. Either may be followed by ,name= ,mtu= ,queue= and,\n"
-	      "where a socket is made, ,mode= ,group=.\n"
+	      "where a socket is made, ,mode= ,group=. What may cross a tap, see README:\n"
+	      ",rules=FILE or ,filter=FILE.o (eBPF), ,accept-to-guests=EXPRESSION (tcpdump's).\n"
 	      "\nOptions may be written with one dash: -unix PATH -tap NAME -hub -daemon.\n"
-	      "SIGUSR1 prints the counters; SIGTERM and SIGINT end it.\n"
+	      "SIGUSR1 prints the counters, SIGHUP reads the files of rules= again;\n"
+	      "SIGTERM and SIGINT end it.\n"
 	      "Exit status: 0 ended as asked, 1 failed, 2 wrong command line.\n",
 	      to);
 }

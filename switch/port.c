@@ -14,6 +14,7 @@ const char *const drop_names[DROP_COUNT] = {
 	[DROP_RX_TOO_LONG] = "rx_too_long",
 	[DROP_SAME_PORT] = "same_port",
 	[DROP_NO_PORT] = "no_port",
+	[DROP_FILTER] = "filter",
 	[DROP_QUEUE_FULL] = "queue_full",
 	[DROP_STALLED] = "stalled",
 	[DROP_TOO_LONG] = "too_long",

@@ -28,6 +28,7 @@
 #include "limits.h"
 
 struct endpoint;
+struct filter;
 struct port;
 struct ports;
 struct socket_file;
@@ -50,6 +51,7 @@ enum drop {
 	DROP_RX_TOO_LONG, /* longer than any frame of this kind of port */
 	DROP_SAME_PORT,	  /* its destination is where it came from */
 	DROP_NO_PORT,	  /* nobody else is there */
+	DROP_FILTER,	  /* a filter at its port does not let it in */
 
 	DROP_QUEUE_FULL,  /* the receiver is slow */
 	DROP_STALLED,	  /* the receiver takes nothing */
@@ -154,6 +156,10 @@ struct port {
 	char description[DESCRIPTION_BYTES]; /* what its guest says of itself */
 	const struct endpoint *endpoint;     /* where it came from */
 
+	/* Whether a frame that it has received may go on; it may be changed.
+	 * NULL: all may. */
+	bool (*admit)(struct sw *sw, struct port *p, struct frame *f);
+
 	/* Look whether its other side is back. Returns whether to look again
 	 * soon. NULL if it is closed when that goes. */
 	bool (*reattach)(struct sw *sw, struct port *p);
@@ -171,6 +177,7 @@ struct port {
 	uint64_t retry_at_ms, connected_ms;
 	struct stream *stream;
 	struct socket_file *file;
+	struct filter *filter;
 };
 
 /* What is kept of a port that had asked for its name, while it is away. */

@@ -51,7 +51,12 @@ static void received_frame(struct sw *sw, struct port *p, uint16_t buffer,
 	if (p->state == PORT_UP) {
 		p->last_recv_ms = sw->now_ms;
 		sw->warm = true;
-		forward_frame(&sw->forward, p, f, sw_now_s(sw));
+		/* What is too long for its buffer is not all there. */
+		if (p->admit && f->len <= p->pool->slot_bytes &&
+		    !p->admit(sw, p, f))
+			forward_refused(p, f);
+		else
+			forward_frame(&sw->forward, p, f, sw_now_s(sw));
 	}
 	frame_unref(f);
 }

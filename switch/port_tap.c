@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <liburing.h>
 #include <net/if.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../tap/filter.h"
 #include "../tap/tap.h"
 #include "clock.h"
 #include "endpoint.h"
@@ -19,8 +21,12 @@
 
 static void tap_release(struct port *p)
 {
+	if (p->filter)
+		filter_close(p->filter, p->fd);
 	if (p->fd >= 0)
 		close(p->fd);
+	filter_free(p->filter);
+	p->filter = NULL;
 }
 
 /* A device that is down answers EIO, one that has been deleted EBADFD. */
@@ -78,6 +84,8 @@ static void let_go(struct sw *sw, struct port *p, int err)
 	log_info("tap %s: %s; attached again when there is a tap device %s",
 		 p->name, err == -EBADFD ? "deleted" : strerror(-err),
 		 p->endpoint->argument);
+	if (p->filter)
+		filter_close(p->filter, -1);
 	port_io_detach(sw, p);
 }
 
@@ -89,6 +97,33 @@ static void tap_on_recv(struct sw *sw, struct port *p, int res, uint32_t flags)
 		let_go(sw, p, err);
 }
 
+static bool admit(struct sw *sw, struct port *p, struct frame *f)
+{
+	return filter_admits(p->filter, f->data, f->len, sw->now_ms);
+}
+
+/* Be told when the filter's programs have dropped something. */
+static void arm_samples(struct sw *sw, struct port *p)
+{
+	int fd = p->filter ? filter_samples_fd(p->filter) : -1;
+	struct io_uring_sqe *sqe;
+
+	if (fd < 0 || p->state != PORT_UP)
+		return;
+	sqe = loop_port_sqe(sw, p, ARMED_CONTROL);
+	if (!sqe)
+		return;
+	io_uring_prep_poll_add(sqe, fd, POLLIN);
+	loop_tag(sqe, LOOP_CONTROL, p);
+}
+
+static void tap_on_control(struct sw *sw, struct port *p, int res)
+{
+	(void)res;
+	filter_take_samples(p->filter);
+	arm_samples(sw, p);
+}
+
 static const struct port_ops tap_ops = {
 	.kind = "tap",
 	.batch = 1,
@@ -96,6 +131,7 @@ static const struct port_ops tap_ops = {
 	.wait_writable = port_io_wait_writable,
 	.arm_recv = tap_arm_recv,
 	.on_recv = tap_on_recv,
+	.on_control = tap_on_control,
 	.release = tap_release,
 };
 
@@ -121,7 +157,7 @@ static bool attach_again(struct sw *sw, struct port *p)
 {
 	const char *name = p->endpoint->argument;
 	struct tap_state state;
-	char why[256];
+	char why[512];
 	int fd;
 
 	if (p->armed & ARMED_RECV)
@@ -131,6 +167,13 @@ static bool attach_again(struct sw *sw, struct port *p)
 	fd = tap_open(name, &state, why, sizeof(why));
 	if (fd < 0)
 		return fd == -EBUSY;
+	/* Never without. */
+	if (p->filter &&
+	    filter_open(p->filter, fd, state.name, why, sizeof(why))) {
+		log_error("%s", why);
+		close(fd);
+		return false;
+	}
 	if (p->endpoint->mtu &&
 	    tap_set_mtu(&state, p->endpoint->mtu, why, sizeof(why)))
 		log_info("%s", why);
@@ -199,6 +242,39 @@ static int no_memory(char *why, size_t why_bytes)
 	return -ENOMEM;
 }
 
+static int load_filter(struct port *p, char *why, size_t why_bytes)
+{
+	const struct endpoint *e = p->endpoint;
+	const struct filter_options wanted = {
+		.object = e->filter,
+		.rules = e->rules,
+		.expression = e->accept_to_guests,
+	};
+
+	if (!filter_is_wanted(&wanted))
+		return 0;
+	p->filter = filter_new(&wanted, e->argument, why, why_bytes);
+	if (!p->filter)
+		return -EINVAL;
+	p->admit = admit;
+	return 0;
+}
+
+/* What stands there; or somebody else has put there, which stays. */
+static void say_what_filters(const struct port *p, const char *device)
+{
+	unsigned id = *device ? filter_xdp_id(device) : 0;
+	char text[2560];
+
+	if (id && !(p->filter && filter_judges_to_host(p->filter)))
+		log_info("tap %s: has an XDP program of somebody else's, id %u, which judges what goes to the host (see it: bpftool prog show id %u)",
+			 p->endpoint->argument, id, id);
+	if (!p->filter)
+		return;
+	filter_describe(p->filter, text, sizeof(text));
+	log_info("tap %s: %s", p->endpoint->argument, text);
+}
+
 int tap_port_open(struct sw *sw, const struct endpoint *e, char *why,
 		  size_t why_bytes)
 {
@@ -210,11 +286,23 @@ int tap_port_open(struct sw *sw, const struct endpoint *e, char *why,
 		return no_memory(why, why_bytes);
 	p->endpoint = e;
 	p->reattach = attach_again;
+	/* What is wrong with it shows before there is a device. */
+	err = load_filter(p, why, why_bytes);
+	if (err)
+		return err;
 	p->fd = open_device(e->argument, &state, why, why_bytes);
 	if (p->fd < 0)
 		return p->fd;
-	err = take_part(sw, p, &state, why, why_bytes);
-	return err ? err : watch_links(sw, why, why_bytes);
+	err = p->filter ? filter_open(p->filter, p->fd, state.name, why,
+				      why_bytes)
+			: 0;
+	if (!err)
+		err = take_part(sw, p, &state, why, why_bytes);
+	if (err)
+		return err;
+	say_what_filters(p, state.name);
+	arm_samples(sw, p);
+	return watch_links(sw, why, why_bytes);
 }
 
 int tap_port_adopt(struct sw *sw, const struct endpoint *e, int fd, char *why,
@@ -235,6 +323,37 @@ int tap_port_adopt(struct sw *sw, const struct endpoint *e, int fd, char *why,
 	return err ? err : watch_links(sw, why, why_bytes);
 }
 
+static bool is_tap(const struct port *p)
+{
+	return p->ops == &tap_ops && p->state == PORT_UP;
+}
+
+void tap_ports_reload(struct sw *sw)
+{
+	char why[768];
+
+	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
+		struct port *p = sw->ports.by_id[i];
+
+		if (!is_tap(p) || !p->filter || !*p->endpoint->rules)
+			continue;
+		if (filter_reload(p->filter, sw->now_ms, why, sizeof(why))) {
+			log_error("%s", why);
+			log_error("tap %s: rules: the old ones stay in force",
+				  p->endpoint->argument);
+		} else {
+			say_what_filters(p, "");
+		}
+	}
+}
+
+void tap_ports_report(struct sw *sw, FILE *to)
+{
+	for (uint16_t i = 0; i < sw->ports.id_end; i++)
+		if (is_tap(sw->ports.by_id[i]) && sw->ports.by_id[i]->filter)
+			filter_report(sw->ports.by_id[i]->filter, to);
+}
+
 void tap_ports_on_link(struct sw *sw)
 {
 	struct tap_state state;
@@ -243,7 +362,7 @@ void tap_ports_on_link(struct sw *sw)
 	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
 		struct port *p = sw->ports.by_id[i];
 
-		if (p->ops != &tap_ops || p->state != PORT_UP)
+		if (!is_tap(p))
 			continue;
 		if (p->detached)
 			port_io_look(sw, p);

@@ -9,6 +9,7 @@
 #define PORT_TAP_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 struct endpoint;
 struct sw;
@@ -27,5 +28,11 @@ int tap_port_adopt(struct sw *sw, const struct endpoint *e, int fd, char *why,
 
 /* The watch has something to say. */
 void tap_ports_on_link(struct sw *sw);
+
+/* Read the taps' rule files again; what is wrong with them is logged. */
+void tap_ports_reload(struct sw *sw);
+
+/* What the taps' filters have counted, as lines (filter.h). */
+void tap_ports_report(struct sw *sw, FILE *to);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "log.h"
 #include "mac.h"
+#include "port_tap.h"
 #include "sw.h"
 
 static const char *state_of(const struct port *p)
@@ -46,6 +47,7 @@ static void print(struct sw *sw, FILE *to)
 	uint32_t entries = mac_count(sw->forward.macs, sw_now_s(sw));
 	uint32_t queued = 0;
 
+	tap_ports_report(sw, to);
 	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
 		const struct port *p = sw->ports.by_id[i];
 		struct port_counters c;

@@ -27,6 +27,7 @@ struct sw {
 	bool accept_paused;   /* some listener is */
 	bool ports_looking;   /* some port looks for its other side */
 	bool warm;	      /* some port has buffers to trim */
+	bool reloads;	      /* SIGHUP is to read rule files again */
 	bool stopping;
 };
 

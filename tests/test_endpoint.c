@@ -187,9 +187,14 @@ static void others_paths_become_absolute(void **state)
 	assert_string_equal(e.argument, "/run/p");
 	assert_int_equal(endpoint_make_absolute(&e, "/x", why, sizeof(why)), 0);
 	assert_string_equal(e.argument, "/run/p");
-	parse(ENDPOINT_PORT, "tap:p");
+	parse(ENDPOINT_PORT, "tap:p,filter=f");
 	assert_int_equal(endpoint_make_absolute(&e, "/run", why, sizeof(why)), 0);
 	assert_string_equal(e.argument, "p");
+	assert_string_equal(e.filter, "f");
+	/* Read again at a signal. */
+	parse(ENDPOINT_PORT, "tap:p,rules=r");
+	assert_int_equal(endpoint_make_absolute(&e, "/run", why, sizeof(why)), 0);
+	assert_string_equal(e.rules, "/run/r");
 
 	memset(cwd, 'x', sizeof(cwd));
 	cwd[sizeof(cwd) - 3] = '\0';
@@ -199,6 +204,38 @@ static void others_paths_become_absolute(void **state)
 	assert_int_equal(endpoint_make_absolute(&e, cwd, why, sizeof(why)),
 			 -EINVAL);
 	assert_string_equal(e.argument, "pq");
+}
+
+static void a_tap_has_filters(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(ENDPOINT_PORT,
+			       "tap:tap0,accept-to-guests=port 1,,2,filter=/f.o"),
+			 0);
+	assert_string_equal(e.filter, "/f.o");
+	assert_string_equal(e.accept_to_guests, "port 1,2");
+	assert_string_equal(e.rules, "");
+	assert_int_equal(parse(ENDPOINT_PORT, "tap:tap0,rules=/r"), 0);
+	assert_string_equal(e.rules, "/r");
+	assert_string_equal(e.filter, "");
+	refused(ENDPOINT_PORT, "tap:tap0,rules=/r,filter=/f.o", "not both");
+	refused(ENDPOINT_PORT, "tap:tap0,rules=", "rules=");
+	refused(ENDPOINT_PORT, "tap:tap0,filter=", "filter=");
+	refused(ENDPOINT_PORT, "tap:tap0,accept-to-guests=", "accept-to-guests=");
+	refused(ENDPOINT_PORT, "connect-bess:/p,rules=/r", "keys of connect-bess");
+}
+
+static void a_file_of_a_filter_may_be_as_long_as_there_is_room(void **state)
+{
+	char text[FILTER_PATH_BYTES + 64] = "tap:tap0,rules=";
+	size_t used = strlen(text);
+
+	(void)state;
+	memset(text + used, 'r', FILTER_PATH_BYTES - 1);
+	assert_int_equal(parse(ENDPOINT_PORT, text), 0);
+	assert_int_equal(strlen(e.rules), FILTER_PATH_BYTES - 1);
+	text[used + FILTER_PATH_BYTES - 1] = 'r';
+	refused(ENDPOINT_PORT, text, "1 to 1023");
 }
 
 static void lines_stay_lines(void **state)
@@ -232,6 +269,8 @@ int main(void)
 		cmocka_unit_test(bad_values_are_named),
 		cmocka_unit_test(paths_have_to_fit_a_socket),
 		cmocka_unit_test(others_paths_become_absolute),
+		cmocka_unit_test(a_tap_has_filters),
+		cmocka_unit_test(a_file_of_a_filter_may_be_as_long_as_there_is_room),
 		cmocka_unit_test(lines_stay_lines),
 		cmocka_unit_test(a_plain_argument_has_no_keys),
 	};
