@@ -117,7 +117,8 @@ NEED_demo-rootless := $(NEED_demo) passt
 NEED_check := $(NEED_demo) clang libclang-rt-dev libcmocka-dev python3-pytest \
               python3-scapy vdeplug vde2 qemu-system-x86 passt slirp4netns
 NEED_fuzz  := $(NEED_build) clang libclang-rt-dev
-NEED_bench := $(NEED_demo) python3 vdeplug qemu-system-x86
+NEED_bench := $(NEED_demo) python3 vdeplug qemu-system-x86 nftables ebtables \
+              iptables
 
 # As root, install what is missing; as an ordinary user, say how.
 deps-%:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Compare ringswitch with uml_switch and vde_switch in one run.
 
-And its kinds of ports with each other, and switches with none in between.
+And its kinds of ports with each other, switches with none in between, and the
+filters on its taps with those of Linux bridges.
 Rounds are interleaved: A B C A B C ..., each run on a switch started for it.
 Prints Markdown tables and writes every single run to a JSON file. A target
 that is missed is printed as missed; the exit status is 1 only when a run of
@@ -19,13 +20,16 @@ import sys
 import time
 
 import bridges
+import filter_report
+import filters
 import guests
 import report
 import scenarios
 import switches
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-NAMES = [*scenarios.NAMES, *bridges.NAMES, guests.SCENARIO]
+NAMES = [*scenarios.NAMES, *bridges.NAMES, filters.SCENARIO,
+         guests.SCENARIO]
 
 
 def parse_arguments():
@@ -75,7 +79,7 @@ def machine_facts(kinds):
         "load_average": read("/proc/loadavg").split()[0],
         "max_dgram_qlen": read("/proc/sys/net/unix/max_dgram_qlen"),
         "versions": {kind.name: kind.version() for kind in kinds}
-        | bridges.versions(),
+        | bridges.versions() | filters.versions(),
     }
 
 
@@ -124,6 +128,14 @@ def measure_bridges(arguments, kinds, runs):
     return left_out
 
 
+def measure_filters(arguments, runs):
+    """Returns {what was left out: why}."""
+    if not is_wanted(arguments, filters.SCENARIO):
+        return {}
+    return filters.run(arguments.switch, arguments.ringbench, arguments.rounds,
+                       arguments.quick, runs.add, tell)
+
+
 def measure_guests(arguments, kinds, runs):
     """Returns why it was left out, or None."""
     if arguments.no_guests:
@@ -141,16 +153,21 @@ def measure_guests(arguments, kinds, runs):
                       workdir, record)
 
 
+def all_targets(runs):
+    return [*report.targets(runs), *filter_report.targets(runs)]
+
+
 def print_report(facts, runs, kinds, left_out, partial):
     names = [kind.name for kind in kinds]
     print(f"\n{facts['cores']} cores of {facts['cpu']}, Linux {facts['kernel']}, "
           f"max_dgram_qlen {facts['max_dgram_qlen']}, "
           f"load {facts['load_average']} at the start")
     print("; ".join(facts["versions"].values()) + "\n")
-    for table in report.measured_tables(runs, names):
+    for table in [*report.measured_tables(runs, names),
+                  *filter_report.tables(runs)]:
         print(table + "\n")
     print(report.table(["target", "wanted", "median (min..max)", "verdict"],
-                       [target.row() for target in report.targets(runs)
+                       [target.row() for target in all_targets(runs)
                         if target.found or not partial]))
     print()
     for name in names:
@@ -178,7 +195,7 @@ def write_json(path, facts, arguments, runs, left_out):
                       scenarios.all_scenarios(arguments.quick).items()},
         "left_out": left_out,
         "targets": [dataclasses.asdict(target)
-                    for target in report.targets(runs)],
+                    for target in all_targets(runs)],
         "runs": runs.all,
     }, indent=1) + "\n")
     print(f"every run: {path}")
@@ -198,6 +215,7 @@ def main():
     runs = report.Runs()
     measure_scenarios(arguments, kinds, runs)
     left_out |= measure_bridges(arguments, kinds, runs)
+    left_out |= measure_filters(arguments, runs)
     no_guests = measure_guests(arguments, kinds, runs)
     if no_guests:
         left_out["TCP between UML guests"] = no_guests

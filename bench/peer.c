@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "join.h"
+#include "packet.h"
 #include "pattern.h"
 #include "stream.h"
 #include "unix.h"
@@ -16,6 +17,12 @@ static int connect_to(struct peer *p, int type, const char *path)
 {
 	p->data_fd = unix_connect(type, path, PEER_OPEN_TIMEOUT_MS);
 	return p->data_fd < 0 ? p->data_fd : 0;
+}
+
+static int set_descriptor(struct peer *p, int fd)
+{
+	p->data_fd = fd < 0 ? -1 : fd;
+	return fd < 0 ? fd : 0;
 }
 
 static int stream_open(struct peer *p, const char *path)
@@ -60,6 +67,10 @@ static int open_kind(struct peer *p, const char *path, unsigned int index)
 		return stream_open(p, path);
 	case PEER_DGRAM:
 		return dgram_open(p, path, index);
+	case PEER_PACKET:
+		return set_descriptor(p, packet_open(path));
+	case PEER_TAP:
+		return set_descriptor(p, packet_adopt(path));
 	case PEER_KIND_COUNT:
 		break;
 	}
@@ -117,6 +128,8 @@ static int send_frame(const struct peer *p, const uint8_t *frame, size_t len,
 
 	if (p->stream)
 		return stream_send(p->stream, p->data_fd, frame, len, flags);
+	if (p->kind == PEER_TAP)
+		return write(p->data_fd, frame, len) < 0 ? -errno : 0;
 	n = sendto(p->data_fd, frame, len, flags | MSG_NOSIGNAL,
 		   by_address ? to : NULL,
 		   by_address ? (socklen_t)sizeof(p->to) : 0);
@@ -149,6 +162,11 @@ static ssize_t recv_frame(const struct peer *p, uint8_t *frame, size_t size,
 ssize_t peer_recv(const struct peer *p, uint8_t *frame, size_t size)
 {
 	return recv_frame(p, frame, size, 0);
+}
+
+ssize_t peer_try_recv(const struct peer *p, uint8_t *frame, size_t size)
+{
+	return recv_frame(p, frame, size, MSG_DONTWAIT);
 }
 
 int peer_set_timeouts(const struct peer *p, unsigned int timeout_ms)

@@ -14,6 +14,12 @@
  *   PEER_DGRAM   what QEMU does for -netdev dgram: nobody joins, both ends have
  *                fixed names. The switch's is PATH.INDEX, ours PATH.INDEX.peer.
  *
+ * And those that are not clients of a switch:
+ *
+ *   PEER_PACKET  a packet socket on the network device PATH: the host's side.
+ *   PEER_TAP     the inherited descriptor PATH of a tap device, which is
+ *                written to as a switch does.
+ *
  * The difference matters to a measurement: an unconnected socket that nobody
  * connected to holds max_dgram_qlen + 1 (11) frames, a connected pair holds
  * as much as the sender's send buffer.
@@ -38,6 +44,8 @@ enum peer_kind {
 	PEER_BESS,
 	PEER_STREAM,
 	PEER_DGRAM,
+	PEER_PACKET,
+	PEER_TAP,
 	PEER_KIND_COUNT
 };
 
@@ -73,9 +81,10 @@ int peer_send_waiting(const struct peer *p, const uint8_t *frame, size_t len);
 /*
  * The next frame, which is waited for as long as peer_set_timeouts() allows.
  * Returns its length or -errno: -EAGAIN if none came, -ECONNRESET if the switch
- * has ended the connection.
+ * has ended the connection. peer_try_recv() does not wait.
  */
 ssize_t peer_recv(const struct peer *p, uint8_t *frame, size_t size);
+ssize_t peer_try_recv(const struct peer *p, uint8_t *frame, size_t size);
 
 /* Let waiting for a frame and for room end with EAGAIN after @timeout_ms. */
 int peer_set_timeouts(const struct peer *p, unsigned int timeout_ms);

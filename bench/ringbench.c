@@ -3,7 +3,7 @@
  *
  * One run, one JSON object on one line of standard output. The modes are
  * defaults for one and the same measurement (traffic.h), except attach, which
- * only joins and looks at the switch's memory.
+ * only joins and looks at the switch's memory, and replay (replay.h).
  */
 #include <inttypes.h>
 #include <math.h>
@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 
 #include "now.h"
+#include "replay.h"
 #include "settings.h"
 #include "traffic.h"
 
@@ -165,6 +166,57 @@ static int report_memory(const struct settings *s)
 	return 0;
 }
 
+static void print_replay(const struct settings *s,
+			 const struct replay_result *result)
+{
+	const bool has_receiver = s->receiver.path != NULL;
+	const uint64_t cpu_ns = result->usage.cpu_ns;
+
+	printf("{\"mode\": \"replay\", \"client\": \"%s\"",
+	       client_name[s->sender.kind]);
+	print_number("size_bytes", s->number[OPTION_SIZE]);
+	print_real("elapsed_s", (double)result->elapsed_ns / NS_PER_S);
+	print_number("sent", result->sent);
+	print_number("refused", result->refused);
+	print_real("sender_cpu_ns_per_frame",
+		   ratio(result->sender_cpu_ns, result->sent));
+	if (!has_receiver)
+		print_real("ns_per_frame", ratio(result->batch_ns, REPLAY_BATCH));
+	if (has_receiver) {
+		printf(", \"receiver\": \"%s\"",
+		       client_name[s->receiver.kind]);
+		print_number("delivered", result->delivered);
+		print_number("corrupt", result->corrupt);
+		print_real("loss", 1 - ratio(result->delivered, result->sent));
+		print_real("frames_per_s",
+			   ratio(result->delivered, result->elapsed_ns) *
+			   NS_PER_S);
+	}
+	if (has_receiver && s->number[OPTION_PID])
+		print_real("switch_cpu_ns_per_frame",
+			   ratio(cpu_ns, result->delivered));
+	puts("}");
+}
+
+static int replay(const struct settings *s)
+{
+	const struct replay_setup setup = {
+		.sender = s->sender,
+		.receiver = s->receiver,
+		.frames_path = s->frames_path,
+		.size_bytes = s->number[OPTION_SIZE],
+		.limit_ns = s->number[OPTION_MILLISECONDS] * 1000 * NS_PER_US,
+		.window = s->number[OPTION_WINDOW],
+		.switch_pid = (pid_t)s->number[OPTION_PID],
+	};
+	struct replay_result result;
+	int err = replay_run(&setup, &result);
+
+	if (!err)
+		print_replay(s, &result);
+	return err;
+}
+
 int main(int argc, char **argv)
 {
 	struct settings s;
@@ -174,6 +226,8 @@ int main(int argc, char **argv)
 	if (settings_parse(&s, argc, argv))
 		return EXIT_USAGE;
 	raise_descriptor_limit();
+	if (s.mode == MODE_REPLAY)
+		return replay(&s) ? EXIT_FAILED : EXIT_MEASURED;
 	t = traffic_new(&(struct traffic_setup){
 		.sender = s.sender,
 		.receiver = s.receiver,

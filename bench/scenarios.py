@@ -119,10 +119,11 @@ def run_on_fresh_switch(ringbench, kind, scenario):
         return {"error": str(error)}
 
 
-def run_ringbench(command):
+def run_ringbench(command, pass_fds=()):
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, start_new_session=True)
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+        pass_fds=pass_fds)
     try:
         out, err = process.communicate(timeout=RUN_TIMEOUT_S)
     except subprocess.TimeoutExpired:

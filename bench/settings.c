@@ -16,6 +16,7 @@ enum {
 	MAX_PORTS = 9000,
 	MAX_PAUSE_US = 1000000,
 	MAX_LATENCY_SAMPLES = 1000000,
+	MAX_WINDOW = 4096,
 };
 
 const char *const mode_name[MODE_COUNT] = {
@@ -23,6 +24,7 @@ const char *const mode_name[MODE_COUNT] = {
 	[MODE_LATENCY] = "latency",
 	[MODE_STALLED] = "stalled",
 	[MODE_ATTACH] = "attach",
+	[MODE_REPLAY] = "replay",
 };
 
 const char *const client_name[PEER_KIND_COUNT] = {
@@ -31,6 +33,8 @@ const char *const client_name[PEER_KIND_COUNT] = {
 	[PEER_BESS] = "bess",
 	[PEER_STREAM] = "stream",
 	[PEER_DGRAM] = "dgram",
+	[PEER_PACKET] = "packet",
+	[PEER_TAP] = "tap",
 };
 
 const char *const refused_name[REFUSED_POLICY_COUNT] = {
@@ -44,6 +48,8 @@ static const char *const client_help[PEER_KIND_COUNT] = {
 	[PEER_BESS] = "UML kernel, vec0:transport=bess",
 	[PEER_STREAM] = "QEMU, -netdev stream",
 	[PEER_DGRAM] = "QEMU, -netdev dgram; PATH.N to PATH.N.peer, N from 0",
+	[PEER_PACKET] = "the host; PATH is a network device",
+	[PEER_TAP] = "a switch; PATH is the number of a tap's descriptor",
 };
 
 static const uint64_t mode_default[MODE_COUNT][NUMBER_COUNT] = {
@@ -62,6 +68,10 @@ static const uint64_t mode_default[MODE_COUNT][NUMBER_COUNT] = {
 	},
 	[MODE_ATTACH] = {
 		[OPTION_SIZE] = 1500, [OPTION_IDLE_PORTS] = 1000,
+	},
+	[MODE_REPLAY] = {
+		[OPTION_SIZE] = 1500, [OPTION_WINDOW] = 256,
+		[OPTION_MILLISECONDS] = 1000,
 	},
 };
 
@@ -85,6 +95,10 @@ static const struct {
 		PATTERN_MAX_FRAMES, "every Nth frame is a broadcast; 0: none" },
 	[OPTION_IDLE_PORTS] = { "idle-ports", "N", 0, MAX_PORTS,
 		"more ports that are learnt from and never read" },
+	[OPTION_WINDOW] = { "window", "N", 1, MAX_WINDOW,
+		"replay: frames that may be on their way to the receiver" },
+	[OPTION_MILLISECONDS] = { "milliseconds", "MS", 1, MAX_SECONDS * 1000,
+		"replay: stop sending after this time" },
 	[OPTION_PID] = { "pid", "PID", 1, INT32_MAX,
 		"process of the switch: report its CPU time and memory" },
 	[OPTION_CLIENT] = { "client", "CLIENT", 0, 0,
@@ -93,6 +107,8 @@ static const struct {
 		"the receiver attaches like this instead" },
 	[OPTION_REFUSED] = { "refused", "yield|block", 0, 0,
 		"when refused, yield and try again (default), or sleep" },
+	[OPTION_FRAMES] = { "frames", "FILE", 0, 0,
+		"replay: what is sent; each ends with its number, 4 bytes" },
 	[OPTION_HELP] = { "help", NULL, 0, 0, "print this and exit" },
 };
 
@@ -105,7 +121,8 @@ static void print_help(void)
 	     "  rate     frames a second from one busy sender to one receiver\n"
 	     "  latency  one-way time of lone frames\n"
 	     "  stalled  broadcasts to one reader among ports that never read\n"
-	     "  attach   memory of the switch with many idle ports\n");
+	     "  attach   memory of the switch with many idle ports\n"
+	     "  replay   frames of a file, to --receiver or to nobody\n");
 	for (int i = 0; i < OPTION_ID_COUNT; i++)
 		printf("  --%-15s %-11s %s\n", option_table[i].name,
 		       option_table[i].argument ? option_table[i].argument : "",
@@ -205,6 +222,9 @@ static int parse_option(enum option_id id, const char *text, struct settings *s)
 		return parse_receiver(text, &s->receiver);
 	case OPTION_REFUSED:
 		return parse_refused(text, &s->refused_policy);
+	case OPTION_FRAMES:
+		s->frames_path = text;
+		return 0;
 	default:
 		return parse_number(id, text, &s->number[id]);
 	}
@@ -268,6 +288,15 @@ static int check(const struct settings *s)
 		      "--pid is needed\n", stderr);
 		return -EINVAL;
 	}
+	if (s->mode == MODE_REPLAY && !s->frames_path) {
+		fputs("ringbench: replay: --frames is needed\n", stderr);
+		return -EINVAL;
+	}
+	if (s->mode != MODE_REPLAY && (s->sender.kind >= PEER_PACKET ||
+				       s->receiver.kind >= PEER_PACKET)) {
+		fputs("ringbench: packet and tap are for replay only\n", stderr);
+		return -EINVAL;
+	}
 	return 0;
 }
 
@@ -290,7 +319,7 @@ int settings_parse(struct settings *s, int argc, char **argv)
 	argv[2] = argv[0];
 	if (parse_options(argc - 2, argv + 2, s))
 		return -EINVAL;
-	if (!s->receiver.path)
+	if (!s->receiver.path && s->mode != MODE_REPLAY)
 		s->receiver = s->sender;
 	return check(s);
 }

@@ -16,6 +16,7 @@ enum mode {
 	MODE_LATENCY,
 	MODE_STALLED,
 	MODE_ATTACH,
+	MODE_REPLAY,
 	MODE_COUNT
 };
 
@@ -28,10 +29,13 @@ enum option_id {
 	OPTION_JITTER_US,
 	OPTION_BROADCAST_EVERY,
 	OPTION_IDLE_PORTS,
+	OPTION_WINDOW,
+	OPTION_MILLISECONDS,
 	OPTION_PID,
 	OPTION_CLIENT,
 	OPTION_RECEIVER,
 	OPTION_REFUSED,
+	OPTION_FRAMES,
 	OPTION_HELP,
 	OPTION_ID_COUNT
 };
@@ -41,6 +45,7 @@ struct settings {
 	enum mode mode;
 	struct traffic_end sender, receiver;
 	enum refused_policy refused_policy;
+	const char *frames_path;
 	uint64_t number[NUMBER_COUNT];
 };
 
