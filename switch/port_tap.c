@@ -157,23 +157,28 @@ static bool attach_again(struct sw *sw, struct port *p)
 {
 	const char *name = p->endpoint->argument;
 	struct tap_state state;
-	char why[512];
+	char why[FILTER_WHY_BYTES];
 	int fd;
 
 	if (p->armed & ARMED_RECV)
 		return true;
 	if (!if_nametoindex(name))
 		return false; /* a link event will tell */
+	if (sw->now_ms < p->retry_at_ms)
+		return true;
 	fd = tap_open(name, &state, why, sizeof(why));
 	if (fd < 0)
 		return fd == -EBUSY;
-	/* Never without. */
-	if (p->filter &&
-	    filter_open(p->filter, fd, state.name, why, sizeof(why))) {
-		log_error("%s", why);
+	/* Never without. Opening is something that link events tell of, too. */
+	if (p->filter && filter_open(p->filter, fd, state.name, sw->now_ms, why,
+				     sizeof(why))) {
+		if (!p->retry_at_ms)
+			log_error("%s", why);
+		p->retry_at_ms = sw->now_ms + CONNECT_PAUSE_MS;
 		close(fd);
-		return false;
+		return true;
 	}
+	p->retry_at_ms = 0;
 	if (p->endpoint->mtu &&
 	    tap_set_mtu(&state, p->endpoint->mtu, why, sizeof(why)))
 		log_info("%s", why);
@@ -293,8 +298,8 @@ int tap_port_open(struct sw *sw, const struct endpoint *e, char *why,
 	p->fd = open_device(e->argument, &state, why, why_bytes);
 	if (p->fd < 0)
 		return p->fd;
-	err = p->filter ? filter_open(p->filter, p->fd, state.name, why,
-				      why_bytes)
+	err = p->filter ? filter_open(p->filter, p->fd, state.name, sw->now_ms,
+				      why, why_bytes)
 			: 0;
 	if (!err)
 		err = take_part(sw, p, &state, why, why_bytes);
@@ -330,7 +335,7 @@ static bool is_tap(const struct port *p)
 
 void tap_ports_reload(struct sw *sw)
 {
-	char why[768];
+	char why[FILTER_WHY_BYTES];
 
 	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
 		struct port *p = sw->ports.by_id[i];

@@ -12,9 +12,8 @@
 enum {
 	/* Longer than a frame waits to be read, whatever its port is doing. */
 	JUDGE_AGAIN_MS = 10000,
-	/* More than any device's queue holds, and a frame's length. */
+	/* More than any device's queue holds. */
 	DISCARD_MAX = 1 << 16,
-	DISCARD_BYTES = 1 << 17,
 };
 
 struct filter {
@@ -39,7 +38,7 @@ static int complain(const struct filter *f, const char *key, const char *reason,
 static int load(struct filter *f, char *why, size_t why_bytes)
 {
 	const struct filter_options *o = &f->options;
-	char reason[768];
+	char reason[FILTER_WHY_BYTES];
 
 	if (*o->expression) {
 		f->expression = filter_expression_new(o->expression, reason,
@@ -97,18 +96,17 @@ void filter_free(struct filter *f)
 /* What has come before the programs were there. */
 static void discard_waiting(int tap_fd)
 {
-	char *frame = malloc(DISCARD_BYTES);
+	char some[64]; /* of a frame; the rest of it goes, too */
 
-	for (int i = 0; frame && i < DISCARD_MAX; i++)
-		if (read(tap_fd, frame, DISCARD_BYTES) < 0 && errno != EINTR)
+	for (int i = 0; i < DISCARD_MAX; i++)
+		if (read(tap_fd, some, sizeof(some)) < 0 && errno != EINTR)
 			break;
-	free(frame);
 }
 
-int filter_open(struct filter *f, int tap_fd, const char *device, char *why,
-		size_t why_bytes)
+int filter_open(struct filter *f, int tap_fd, const char *device,
+		uint64_t now_ms, char *why, size_t why_bytes)
 {
-	char reason[512];
+	char reason[FILTER_WHY_BYTES];
 	int err = filter_attach(&f->programs, tap_fd, device, &f->links, reason,
 				sizeof(reason));
 
@@ -118,6 +116,8 @@ int filter_open(struct filter *f, int tap_fd, const char *device, char *why,
 		return err;
 	}
 	discard_waiting(tap_fd);
+	/* What another processor was just handing over. */
+	f->judge_again_until_ms = now_ms + JUDGE_AGAIN_MS;
 	return 0;
 }
 

@@ -25,6 +25,9 @@
 
 struct filter;
 
+/* Room for a line that says what is wrong: a path, and a reason. */
+enum { FILTER_WHY_BYTES = 2048 };
+
 /* Files and expression of one tap; "" where there is none. */
 struct filter_options {
 	const char *object, *rules, *expression;
@@ -51,8 +54,8 @@ uint32_t filter_xdp_id(const char *device);
  * be read there, which nobody has judged. Returns 0, or -errno with a line in
  * @why.
  */
-int filter_open(struct filter *f, int tap_fd, const char *device, char *why,
-		size_t why_bytes);
+int filter_open(struct filter *f, int tap_fd, const char *device,
+		uint64_t now_ms, char *why, size_t why_bytes);
 /* Take it off again; @tap_fd is -1 if the device has gone. */
 void filter_close(struct filter *f, int tap_fd);
 

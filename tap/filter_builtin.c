@@ -118,7 +118,7 @@ static int by_text(const void *a, const void *b)
 	return order ? order : x->order < y->order ? -1 : x->order > y->order;
 }
 
-static const char default_text[] = "default";
+static const char default_text[] = "default", not_seen[] = "not seen";
 
 /* A default that has changed is another rule. */
 static const char *default_key(const struct filter_rules *r, int direction)
@@ -216,6 +216,14 @@ int filter_builtin_reload(struct filter_builtin *b, bool *renamed, char *why,
 		free_set(&set);
 		return -E2BIG;
 	}
+	if (!(syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0) &
+	      MEMBARRIER_CMD_GLOBAL)) {
+		snprintf(why, why_bytes,
+			 "tap %s: rules: cannot be replaced: membarrier(2) is not permitted here",
+			 b->tap);
+		free_set(&set);
+		return -EPERM;
+	}
 	*renamed = !same_names(b->set.rules, set.rules);
 	write_set(b, new, set.table);
 	put_in_force(b, new);
@@ -223,6 +231,9 @@ int filter_builtin_reload(struct filter_builtin *b, bool *renamed, char *why,
 		carry_over(lines_of(b, old), &b->set, lines_of(b, new), &set, d);
 	free_set(&b->set);
 	b->set = set;
+	/* They name lines of the file that was. */
+	filter_builtin_take_samples(b);
+	b->sample_count = 0;
 	return 0;
 }
 
@@ -285,15 +296,11 @@ static void report_rule(const struct filter_builtin *b, uint32_t at,
 	fprintf(to, " text=\"%s\"\n", text);
 }
 
-static void report_sample(const struct filter_sample *s, const char *tap,
-			  FILE *to)
+static void report_sample(const struct filter_sample *s, int64_t now_ns,
+			  const char *tap, FILE *to)
 {
-	struct timespec now;
-	int64_t age_ms;
+	int64_t age_ms = (now_ns - (int64_t)s->ns) / 1000000;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	age_ms = now.tv_sec * 1000 + now.tv_nsec / 1000000 -
-		 (int64_t)(s->ns / 1000000);
 	fprintf(to, "dropped tap=%s line=%u direction=%s age_ms=%" PRId64
 		    " bytes=%u frame=",
 		tap, s->line, filter_direction_names[s->direction],
@@ -311,7 +318,9 @@ void filter_builtin_report(const struct filter_builtin *b, const char *tap,
 	uint64_t first = b->sample_count > LAST_SAMPLES
 				 ? b->sample_count - LAST_SAMPLES
 				 : 0;
+	struct timespec now;
 
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	for (int d = 0; d < FILTER_DIRECTIONS; d++) {
 		for (uint32_t i = 0; i < r->name_count; i++)
 			report_rule(b, t->name_at[d][i], d, tap,
@@ -321,10 +330,12 @@ void filter_builtin_report(const struct filter_builtin *b, const char *tap,
 				    r->statements[i].text, to);
 		report_rule(b, t->rule_at[d][r->statement_count], d, tap,
 			    default_text, to);
-		report_rule(b, t->unseen_at[d], d, tap, "not seen", to);
+		report_rule(b, t->unseen_at[d], d, tap, not_seen, to);
 	}
 	for (uint64_t i = first; i < b->sample_count; i++)
-		report_sample(&b->samples[i % LAST_SAMPLES], tap, to);
+		report_sample(&b->samples[i % LAST_SAMPLES],
+			      now.tv_sec * INT64_C(1000000000) + now.tv_nsec,
+			      tap, to);
 }
 
 /* Loading ------------------------------------------------------------------- */
@@ -332,14 +343,15 @@ void filter_builtin_report(const struct filter_builtin *b, const char *tap,
 static int load(struct filter_builtin *b, char *log, char *why,
 		size_t why_bytes)
 {
-	const struct bpf_object_open_opts options = {
-		.sz = sizeof(options),
-		.kernel_log_buf = log,
-		.kernel_log_size = FILTER_LOG_BYTES,
-	};
+	struct bpf_object_open_opts options;
 	const char *reason;
 	int err;
 
+	/* libbpf wants zeros in its padding, too. */
+	memset(&options, 0, sizeof(options));
+	options.sz = sizeof(options);
+	options.kernel_log_buf = log;
+	options.kernel_log_size = FILTER_LOG_BYTES;
 	b->skeleton = filter_bpf__open_opts(&options);
 	err = b->skeleton ? bpf_map__set_max_entries(b->skeleton->maps.lines,
 						     2 * b->room)
@@ -348,11 +360,10 @@ static int load(struct filter_builtin *b, char *log, char *why,
 		err = filter_bpf__load(b->skeleton);
 	if (!err)
 		return 0;
-	reason = filter_verifier_reason(log);
+	reason = filter_verifier_reason(log, err);
 	snprintf(why, why_bytes,
 		 "tap %s: rules: cannot load the built-in filter: %s (%s)", b->tap,
-		 reason && err != -EPERM ? reason : strerror(-err),
-		 filter_load_remedy(err));
+		 reason ? reason : strerror(-err), filter_load_remedy(err));
 	return err;
 }
 

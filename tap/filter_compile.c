@@ -35,9 +35,10 @@ static int find_slots(struct compiler *c)
 			err = add_slot(c, condition->field, condition->mask);
 		}
 	}
-	/* One at least, to get a class from, if there are rules. */
-	if (!err && !c->slot_count && c->member_count)
-		err = add_slot(c, FIELD_ETHERTYPE, UINT64_MAX);
+	/* One at least, to get a class from, if there are rules; and to look at
+	 * frames at all, if they are to be translated. */
+	if (!err && !c->slot_count && (c->member_count || c->rules->name_count || c->vacuous))
+		err = add_slot(c, FIELD_SRC_MAC, UINT64_MAX);
 	return err;
 }
 
@@ -63,6 +64,7 @@ static int find_members(struct compiler *c)
 	uint32_t n = rules->statement_count;
 
 	c->member_count = 0;
+	c->vacuous = false;
 	for (uint32_t i = 0; i < n; i++) {
 		const struct filter_statement *s = &rules->statements[i];
 		struct filter_rule *r;
@@ -72,6 +74,8 @@ static int find_members(struct compiler *c)
 		if (add_rule_line(c, s->action, s->line, i, &rule_at[i]))
 			return -ENOMEM;
 		r = &c->lines.line[rule_at[i]].rule;
+		/* No frame can match it, but it is about what is in them. */
+		c->vacuous |= !s->entries;
 		r->rate = s->rate;
 		r->burst_ns = s->burst_ns;
 		for (uint32_t j = 0; j < s->entries; j++)
@@ -179,14 +183,17 @@ static void sort_slots(struct compiler *c, struct compiled *compiled)
 static int compile_slots(struct compiler *c, struct filter_header *header)
 {
 	struct compiled compiled[FILTER_SLOTS] = { 0 };
-	bool looks_further = false;
+	/* Behind tags, in any case, for what is to be translated. */
+	bool behind_macs = c->rules->name_count || c->vacuous;
 	int err = 0;
 
+	header->further = c->vacuous;
 	for (uint32_t i = 0; !err && i < c->slot_count; i++) {
 		err = filter_compile_slot(c, &c->slots[i], &compiled[i]);
-		looks_further |= c->slots[i].field >= FIELD_ARP;
+		behind_macs |= c->slots[i].field >= FIELD_ETHERTYPE;
+		header->further |= c->slots[i].field >= FIELD_ARP;
 	}
-	if (!err && looks_further)
+	if (!err && behind_macs)
 		err = add_rule_line(c, FILTER_DROP, 0, UINT32_MAX,
 				    &c->table->unseen_at[c->direction]);
 	if (!err)

@@ -58,6 +58,7 @@ struct compiler {
 	enum filter_direction direction;
 	struct member *members;
 	uint32_t member_count;
+	bool vacuous; /* there is a rule without entries */
 	uint32_t blocks;
 	uint64_t counting;
 	uint32_t block_slots[FILTER_BLOCKS]; /* what their rules look at: bits */

@@ -119,18 +119,22 @@ enum {
 	IPV6_FRAGMENT = 44,
 	IPV6_AUTHENTICATION = 51,
 	IPV6_HEADERS = 6, /* that are walked over */
+	TAGS = 8,	  /* the same */
 };
 
-/* Where the EtherType behind at most two tags is. */
+static __always_inline int is_tag(__u32 type)
+{
+	return type == ETHERTYPE_VLAN || type == ETHERTYPE_QINQ;
+}
+
+/* Where the EtherType behind the tags is; at another tag, if they are more than
+ * are looked at. Receivers take any number of tags of VLAN 0 off. */
 static __always_inline __u32 head_ethertype_at(const struct filter_head *h)
 {
 	__u32 at = ETHERTYPE_AT;
 
-	for (int tags = 0; tags < 2; tags++) {
-		__u32 type = head_16(h, at);
-
-		if ((type != ETHERTYPE_VLAN && type != ETHERTYPE_QINQ) ||
-		    at + 6 > h->length)
+	for (int tags = 0; tags < TAGS; tags++) {
+		if (!is_tag(head_16(h, at)) || at + 6 > h->length)
 			break;
 		at += 4;
 	}
@@ -139,8 +143,11 @@ static __always_inline __u32 head_ethertype_at(const struct filter_head *h)
 
 static __always_inline int head_is_arp(const struct filter_head *h, __u32 at)
 {
-	return at + ARP_BYTES <= h->length && head_16(h, at) == 1 &&
-	       head_16(h, at + 2) == ETHERTYPE_IPV4 &&
+	__u32 hardware = head_16(h, at);
+
+	/* Ethernet, and IEEE 802, which Linux takes for the same. */
+	return at + ARP_BYTES <= h->length &&
+	       (hardware == 1 || hardware == 6) && head_16(h, at + 2) == ETHERTYPE_IPV4 &&
 	       head_16(h, at + 4) == 0x0604;
 }
 
@@ -239,7 +246,7 @@ static __always_inline void fields_of_ipv6(struct filter_head *h, __u32 at)
 {
 	__u32 protocol = head_8(h, at + 6);
 	__u32 behind = at + IPV6_BYTES;
-	__u32 fragment = 0;
+	__u32 fragment = 0, more = 0;
 
 	h->field[FIELD_SRC6] = head_aligned_48(h, at + 8);
 	h->field[FIELD_SRC6_MIDDLE] = head_48(h, at + 14);
@@ -258,12 +265,14 @@ static __always_inline void fields_of_ipv6(struct filter_head *h, __u32 at)
 				    h->length < h->frame_bytes;
 			return;
 		}
-		if (protocol == IPV6_FRAGMENT)
+		if (protocol == IPV6_FRAGMENT) {
 			fragment = head_16(h, behind + 2);
-		else if (protocol == IPV6_AUTHENTICATION)
+			more |= fragment & 1;
+		} else if (protocol == IPV6_AUTHENTICATION) {
 			bytes = (head_8(h, behind + 1) + 2) * 4;
-		else
+		} else {
 			bytes = (head_8(h, behind + 1) + 1) * 8;
+		}
 		protocol = head_8(h, behind);
 		behind += bytes;
 		h->field[FIELD_PROTOCOL] = protocol;
@@ -271,7 +280,7 @@ static __always_inline void fields_of_ipv6(struct filter_head *h, __u32 at)
 			break;
 	}
 	h->unseen = (__u32)hides_flags(h, protocol, fragment & 0xfff8, behind,
-				       fragment & 1);
+				       more != 0);
 	if (fragment & 0xfff8)
 		return;
 	/* What the frame does not have is not hidden. */
@@ -283,8 +292,8 @@ static __always_inline void fields_of_ipv6(struct filter_head *h, __u32 at)
 }
 
 /* Fill in the fields of the frame in @h; those of what Ethernet carries only if
- * @addresses. */
-static __always_inline void head_fields(struct filter_head *h, int addresses)
+ * somebody looks @further than that. */
+static __always_inline void head_fields(struct filter_head *h, int further)
 {
 	__u32 at = head_ethertype_at(h);
 	__u32 type = head_16(h, at);
@@ -295,8 +304,8 @@ static __always_inline void head_fields(struct filter_head *h, int addresses)
 	h->field[FIELD_VLAN] = h->vlan_beside;
 	if (h->vlan_beside == FIELD_NO_VLAN && at > ETHERTYPE_AT)
 		h->field[FIELD_VLAN] = head_16(h, ETHERTYPE_AT + 2) & 0xfff;
-	h->unseen = 0;
-	if (!addresses)
+	h->unseen = is_tag(type) && at + 6 <= h->length;
+	if (!further)
 		return;
 	h->field[FIELD_ARP] = FIELD_NO_ARP;
 	h->field[FIELD_ARP_SENDER] = FIELD_NO_IPV4;

@@ -66,6 +66,10 @@ const char *filter_load_remedy(int err)
 	switch (err) {
 	case -ENOMEM:
 		return "out of kernel memory";
+	case -EMFILE:
+		return "raise ulimit -n";
+	case -EINVAL:
+		return "is this kernel older than Linux 6.1?";
 	case -ENOSYS:
 		return "this kernel has no BPF";
 	default:
@@ -87,10 +91,15 @@ static bool is_statistics(const char *line)
 	return false;
 }
 
-const char *filter_verifier_reason(char *log)
+const char *filter_verifier_reason(char *log, int err)
 {
 	char *end = log + strlen(log);
 
+	/* Other errors are not the verifier's, and the log is of something that
+	 * it had found good. */
+	if (err != -EACCES && err != -EINVAL && err != -E2BIG &&
+	    err != -ENOSPC && err != -EFAULT)
+		return NULL;
 	while (end > log) {
 		char *line;
 
@@ -261,7 +270,7 @@ static const char *remedy_for(const char *reason)
 
 static void complain_load(char *log, int err, char *why, size_t why_bytes)
 {
-	const char *reason = filter_verifier_reason(log);
+	const char *reason = filter_verifier_reason(log, err);
 
 	if (reason)
 		snprintf(why, why_bytes,
@@ -284,15 +293,17 @@ static struct bpf_object *open_object(const void *data, size_t bytes, char *log,
 				      unsigned log_level, char *why,
 				      size_t why_bytes)
 {
-	const struct bpf_object_open_opts options = {
-		.sz = sizeof(options),
-		.object_name = "filter",
-		.kernel_log_buf = log,
-		.kernel_log_size = FILTER_LOG_BYTES,
-		.kernel_log_level = log_level,
-	};
-	struct bpf_object *object = bpf_object__open_mem(data, bytes, &options);
+	struct bpf_object_open_opts options;
+	struct bpf_object *object;
 
+	/* libbpf wants zeros in its padding, too. */
+	memset(&options, 0, sizeof(options));
+	options.sz = sizeof(options);
+	options.object_name = "filter";
+	options.kernel_log_buf = log;
+	options.kernel_log_size = FILTER_LOG_BYTES;
+	options.kernel_log_level = log_level;
+	object = bpf_object__open_mem(data, bytes, &options);
 	if (!object) {
 		snprintf(why, why_bytes, "cannot read it: %s", said(-errno));
 		return NULL;
@@ -414,9 +425,13 @@ int filter_attach(const struct filter_programs *programs, int tap_fd,
 		  size_t why_bytes)
 {
 	int ifindex = (int)if_nametoindex(device);
-	int err;
+	int err = -ENODEV;
 
 	*links = (struct filter_links){ .tc_fd = -1, .xdp_fd = -1 };
+	if (!ifindex) {
+		snprintf(why, why_bytes, "device %s has gone", device);
+		return err;
+	}
 	if (programs->socket_fd >= 0 &&
 	    ioctl(tap_fd, TUNSETFILTEREBPF, &programs->socket_fd)) {
 		err = -errno;

@@ -31,10 +31,10 @@ struct filter_links {
 enum { FILTER_LOG_BYTES = 16 << 20 };
 
 /*
- * The verifier's log of a program that was refused: the line that says why, a
- * part of @log, which is cut. NULL if there is none.
+ * The verifier's log of a program that was refused with -errno @err: the line
+ * that says why, a part of @log, which is cut. NULL if that is not in it.
  */
-const char *filter_verifier_reason(char *log);
+const char *filter_verifier_reason(char *log, int err);
 
 /* libbpf prints nothing from now on. */
 void filter_program_quiet(void);

@@ -54,11 +54,10 @@ static int add_entry(struct parser *p, const struct choice *choices, size_t n)
 	struct filter_entry e = { .condition_at = r->condition_count };
 	int err = 0;
 
-	/* One is for the default. */
-	if (r->entry_count == FILTER_ENTRIES - 1)
+	if (r->entry_count == FILTER_ENTRIES)
 		return parse_complain(p, 1,
-				   "more than %d rules, each combination of IPv6 prefixes in lists counting as one",
-				   FILTER_ENTRIES - 1);
+				      "more than %d rules, each combination of IPv6 prefixes, MAC masks and '!' in lists counting as one",
+				      FILTER_ENTRIES);
 	for (size_t i = 0; !err && i < n; i++)
 		err = add_conditions(p, &e,
 				     &p->alternatives[choices[i].at +
@@ -83,16 +82,36 @@ static bool turn(struct choice *choices, size_t n)
 	return false;
 }
 
+/* From IPv4 to IPv6, or the other way round: no packet goes. */
+static bool mixes_families(const struct parser *p, const struct choice *choices,
+			   size_t n)
+{
+	bool ipv4 = false, ipv6 = false;
+
+	for (size_t i = 0; i < n; i++) {
+		enum filter_field field =
+			p->alternatives[choices[i].at + choices[i].taken]
+				.conditions[0]
+				.field;
+
+		ipv4 |= field == FIELD_SRC4 || field == FIELD_DST4;
+		ipv6 |= field >= FIELD_SRC6 && field <= FIELD_DST6_END;
+	}
+	return ipv4 && ipv6;
+}
+
 /* An entry for each combination of alternatives. */
 static int combine(struct parser *p, struct filter_statement *s,
 		   struct choice *choices, size_t n)
 {
-	int err;
+	int err = 0;
 
 	for (size_t i = 0; i < n; i++)
 		if (!choices[i].count)
 			return 0; /* matches nothing */
 	do {
+		if (mixes_families(p, choices, n))
+			continue;
 		err = add_entry(p, choices, n);
 		s->entries++;
 	} while (!err && turn(choices, n));

@@ -43,7 +43,7 @@ enum filter_field {
 	FIELD_SRC_MAC,
 	FIELD_DST_MAC,
 	FIELD_ETHERTYPE, /* behind the tags; or the length of an 802.3 frame */
-	FIELD_VLAN,	 /* FIELD_NO_VLAN */
+	FIELD_VLAN,	 /* of the first tag; FIELD_NO_VLAN */
 	FIELD_ARP,	 /* operation; FIELD_NO_ARP */
 	FIELD_ARP_SENDER,
 	FIELD_ARP_TARGET,
@@ -152,14 +152,15 @@ struct filter_header {
 	__u32 default_at;      /* the default's line */
 	__u32 blocks_at; /* of each block, the slots its rules look at: bits */
 	/* The line of what is done with frames of which not enough can be seen;
-	 * 0: nobody looks further than MACs, EtherType and VLAN. */
+	 * 0: nobody looks further than MACs. */
 	__u32 unseen_at;
 	__u64 counting; /* blocks of `count` rules: bits */
 	/* Address -> line of its translation, 0 if it has none. No roots: no
 	 * translation at all. */
 	struct filter_index names;
 	__u64 sampled_ns; /* as filter_rule.full_ns, for the samples */
-	__u64 spare;
+	__u32 further;	  /* somebody looks at what Ethernet carries */
+	__u32 spare;
 };
 
 /* A field to look at: the index gives the line of the class. */

@@ -424,9 +424,9 @@ filter_decide(struct filter_walk *w, const struct filter_header *header,
 	struct filter_line *line;
 
 	if (header->slots) {
-		head_fields(h, header->unseen_at != 0);
+		head_fields(h, header->further != 0);
 		if (w->direction == FILTER_TO_GUESTS && header->names.roots &&
-		    header->unseen_at) {
+		    header->further) {
 			name_for_guests(w->set, &header->names,
 					&h->field[FIELD_SRC4]);
 			name_for_guests(w->set, &header->names,
@@ -438,7 +438,8 @@ filter_decide(struct filter_walk *w, const struct filter_header *header,
 		}
 		if (find_classes(w, header, h))
 			return 0;
-		at = h->unseen ? header->unseen_at : find_decision(w, header);
+		at = h->unseen && header->unseen_at ? header->unseen_at
+						    : find_decision(w, header);
 	}
 	line = line_at(w->set, at);
 	if (!line)

@@ -9,7 +9,7 @@ enum {
 	LOOK_BYTES = 128,
 	IPV6_EXTENSIONS = 6,
 
-	TAGS = 2,
+	TAGS = 8,
 };
 
 static uint64_t number_at(const uint8_t *bytes, int count)
@@ -28,9 +28,10 @@ static int two(const uint8_t *bytes)
 
 static void arp_facts(struct facts *f, const uint8_t *p, size_t bytes)
 {
-	static const uint8_t ipv4_over_ethernet[] = { 0, 1, 8, 0, 6, 4 };
+	static const uint8_t ipv4[] = { 8, 0, 6, 4 };
 
-	if (bytes < 28 || memcmp(p, ipv4_over_ethernet, 6))
+	/* Over Ethernet, or IEEE 802. */
+	if (bytes < 28 || (two(p) != 1 && two(p) != 6) || memcmp(p + 2, ipv4, 4))
 		return;
 	f->arp = two(p + 6);
 	f->arp_sender_mac = number_at(p + 8, 6);
@@ -125,7 +126,7 @@ static void ipv6_facts(struct facts *f, const uint8_t *p, size_t bytes)
 		length = extension_bytes(f->protocol, p + at);
 		if (f->protocol == IPPROTO_FRAGMENT) {
 			offset = two(p + at + 2) >> 3;
-			more = p[at + 3] & 1;
+			more |= p[at + 3] & 1;
 		}
 		f->protocol = p[at];
 		at += length;
@@ -167,6 +168,7 @@ struct facts facts_of(const uint8_t *frame, size_t bytes)
 		at += 4;
 	}
 	f.ethertype = two(frame + at);
+	f.tags_hide = is_tag(f.ethertype) && at + 6 <= bytes;
 	at += 2;
 	if (f.ethertype == 0x0806)
 		arp_facts(&f, frame + at, bytes - at);

@@ -22,6 +22,7 @@ struct facts {
 	uint8_t src[16], dst[16];
 	int protocol, src_port, dst_port, tcp_flags, icmp_type, icmpv6_type;
 	bool cut;    /* the frame goes on behind what is looked at */
+	bool tags_hide; /* there are more than are looked behind */
 	bool hidden; /* there is more to match, where it cannot be seen */
 };
 

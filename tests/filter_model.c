@@ -429,6 +429,7 @@ struct model {
 	/* What becomes of frames that hide something, if anybody looks. */
 	struct rule hidden;
 	bool looks_further[FILTER_DIRECTIONS];
+	bool looks_behind_tags[FILTER_DIRECTIONS];
 	uint32_t (*names)[2]; /* inner, outer */
 	size_t name_count;
 };
@@ -488,12 +489,20 @@ static void read_name(struct model *m, char *rest)
 	m->names[m->name_count][0] = ntohl(be);
 	memcpy(&be, outer.address, 4);
 	m->names[m->name_count++][1] = ntohl(be);
+	/* What is to be translated has to be seen. */
+	for (int d = 0; d < FILTER_DIRECTIONS; d++)
+		m->looks_behind_tags[d] = true;
 }
 
-static bool is_of_ethernet(const char *match)
+static bool is_mac(const char *word)
 {
-	return !strcmp(match, "src-mac") || !strcmp(match, "dst-mac") ||
-	       !strcmp(match, "ethertype") || !strcmp(match, "vlan");
+	return !strcmp(word, "src-mac") || !strcmp(word, "dst-mac");
+}
+
+static bool is_of_ethernet(const char *word)
+{
+	return is_mac(word) || !strcmp(word, "ethertype") ||
+	       !strcmp(word, "vlan");
 }
 
 static void read_rule(struct model *m, uint32_t line, const char *action,
@@ -526,9 +535,11 @@ static void read_rule(struct model *m, uint32_t line, const char *action,
 	for (; word; word = next_word(&rest)) {
 		assert(r->tests < RULE_TESTS);
 		read_test(&r->test[r->tests++], word, next_word(&rest));
-		for (int d = 0; d < FILTER_DIRECTIONS; d++)
+		for (int d = 0; d < FILTER_DIRECTIONS; d++) {
 			m->looks_further[d] |= r->is_for[d] &&
 					       !is_of_ethernet(word);
+			m->looks_behind_tags[d] |= r->is_for[d] && !is_mac(word);
+		}
 	}
 }
 
@@ -616,7 +627,8 @@ bool model_drops(struct model *m, enum filter_direction direction,
 		 const uint8_t *frame, uint32_t bytes, uint32_t *line)
 {
 	struct facts f = facts_of(frame, bytes);
-	bool hidden = f.hidden && m->looks_further[direction];
+	bool hidden = (f.hidden && m->looks_further[direction]) ||
+		      (f.tags_hide && m->looks_behind_tags[direction]);
 	struct rule *r = NULL;
 
 	if (direction == FILTER_TO_GUESTS && f.version == 4) {

@@ -488,6 +488,9 @@ static void write_arp(struct dice *d, struct make_frame *m)
 	};
 	uint32_t at = make_arp(m, &arp);
 
+	/* IEEE 802, which is as good. */
+	if (one_in(d, 6))
+		m->bytes[at + 1] = 6;
 	/* Not IPv4 over Ethernet. */
 	if (one_in(d, 8))
 		m->bytes[at + dice_roll(d, 6)] ^= 1;
@@ -564,7 +567,8 @@ static void write_ipv6_packet(struct dice *d, struct make_frame *m)
 
 void random_frame(struct dice *d, struct make_frame *m)
 {
-	static const uint32_t tag_counts[] = { 0, 0, 0, 0, 1, 1, 2, 3 };
+	static const uint32_t tag_counts[] = { 0, 0, 0, 0, 0, 0, 0, 1,
+					       1, 1, 2, 2, 3, 7, 8, 9 };
 	static const unsigned tag_types[] = { 0x8100, 0x8100, 0x88a8, 0x9100 };
 	uint32_t tags = PICK(d, tag_counts);
 	uint32_t what = dice_roll(d, 16);

@@ -35,7 +35,7 @@ def fields(frame):
     found = {"dst-mac": number(frame[:6], "big"),
              "src-mac": number(frame[6:12], "big")}
     at = 12
-    while number(frame[at:at + 2], "big") in TAGS and at < 12 + 8:
+    while number(frame[at:at + 2], "big") in TAGS and at < 12 + 4 * 8:
         found.setdefault("vlan", number(frame[at + 2:at + 4], "big") & 0xfff)
         at += 4
     found["ethertype"] = number(frame[at:at + 2], "big")
@@ -47,7 +47,9 @@ def fields(frame):
 
 
 def arp_fields(packet):
-    if packet[:6] != bytes.fromhex("000108000604") or len(packet) < 28:
+    # Over Ethernet, or IEEE 802.
+    if (packet[:2] not in (b"\0\1", b"\0\6") or len(packet) < 28
+            or packet[2:6] != bytes.fromhex("08000604")):
         return {}
     operation, sender_mac, sender, target_mac, target = struct.unpack(
         "!H6s4s6s4s", packet[6:28])

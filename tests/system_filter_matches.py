@@ -540,6 +540,22 @@ def hidden_frames():
     }
 
 
+@pytest.mark.parametrize("tags", [1, 3, 8, 9, 20])
+def test_no_frame_hides_behind_tags(net, tags):
+    """Receivers take any number of tags of VLAN 0 off."""
+    plain = v4(UDP(dport=22))
+    frame = plain[:12] + bytes.fromhex("81000000") * tags + plain[12:]
+    for rule in "dst-port 22", "ethertype ipv4", "src 10.0.0.1":
+        net.reload(rules_text(MARK_RULE, f"drop {rule}"))
+        for direction in DIRECTIONS:
+            assert net.passed(direction, [frame]) == []
+    # What is seen is not held against it; more than eight tags are not.
+    net.reload(rules_text(MARK_RULE, "drop dst-port 23"))
+    for direction in DIRECTIONS:
+        assert net.passed(direction, [frame]) == ([frame] if tags <= 8
+                                                  else [])
+
+
 @pytest.mark.parametrize("how", hidden_frames())
 def test_no_frame_hides_from_a_rule(net, how):
     frame = hidden_frames()[how]

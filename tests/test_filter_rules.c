@@ -470,8 +470,11 @@ static void each_ipv6_prefix_is_an_entry(void **state)
 	/* IPv4 is one more. */
 	assert_int_equal(entries_of("drop src ::1,10.0.0.1,10.0.0.3"), 2);
 	/* Lists combine. */
+	assert_int_equal(entries_of("drop src fd00::,fd01:: dst ::1,::3,::5"), 6);
+	/* From IPv6 to IPv4 there is nothing. */
 	assert_int_equal(entries_of("drop src fd00::,fd01:: dst ::1,::3,1.1.1.1"),
-			 6);
+			 4);
+	assert_int_equal(entries_of("drop src !10.0.0.1 dst !10.0.0.2"), 2);
 	/* Below and above, in three fields. */
 	assert_in_range(entries_of("drop src !2001:db8::1"), 2, 8);
 }

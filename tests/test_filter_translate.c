@@ -425,7 +425,7 @@ static void tags_options_and_odd_lengths_are_walked_over(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(makers); i++)
-		for (unsigned tags = 0; tags <= 2; tags++)
+		for (unsigned tags = 0; tags <= 8; tags += tags < 2 ? 1 : 6)
 			for (unsigned options = 0; options <= 40; options += 4)
 				for (unsigned bytes = 0; bytes < 3; bytes++) {
 					struct wish w = { .a = inner[0],
@@ -528,7 +528,7 @@ static void a_frame_may_end_anywhere(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(makers); i++)
-		for (unsigned tags = 0; tags <= 2; tags++)
+		for (unsigned tags = 0; tags <= 8; tags += tags < 2 ? 1 : 6)
 			for (unsigned options = 0; options <= 40; options += 20)
 				for (uint32_t length = 0; length < 200;
 				     length++) {
@@ -569,12 +569,12 @@ static void what_only_looks_like_a_packet_stays(void **state)
 {
 	const struct wish w = { .a = inner[0], .b = outer_of(inner[0]) };
 	const struct wish tagged = { .a = inner[0], .b = outer_of(inner[0]),
-				     .tags = 3 };
+				     .tags = 9 };
 	struct make_frame m;
 
 	(void)state;
 	udp(&m, &tagged);
-	check_stays(&m, "behind three tags");
+	check_stays(&m, "behind nine tags");
 	udp(&m, &w);
 	make_put_16(&m, 12, 0x86dd);
 	check_stays(&m, "another EtherType");
@@ -585,7 +585,7 @@ static void what_only_looks_like_a_packet_stays(void **state)
 	m.bytes[14] = 0x44;
 	check_stays(&m, "a header that is too short");
 	arp(&m, &w);
-	m.bytes[15] = 6;
+	m.bytes[15] = 7;
 	check_stays(&m, "ARP of another network");
 	arp(&m, &w);
 	m.bytes[19] = 16;
