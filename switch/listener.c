@@ -190,6 +190,16 @@ static bool is_joining(const struct port *p)
 	return p->state == PORT_JOINING && !p->failed;
 }
 
+/* Without those that have gone and are closed at the end of the round. */
+static unsigned count_joining(const struct ports *ps)
+{
+	unsigned n = 0;
+
+	for (uint16_t i = 0; i < ps->id_end; i++)
+		n += is_joining(ps->by_id[i]);
+	return n;
+}
+
 /* Whose connections are most, roughly: processes are told apart by a byte. */
 static uint8_t busiest_knocker(const struct ports *ps)
 {
@@ -313,7 +323,8 @@ static void new_connection(struct sw *sw, const struct listener *l, int fd)
 		close(fd);
 		return;
 	}
-	if (sw->ports.joining_count >= JOINING_MAX)
+	if (sw->ports.joining_count >= JOINING_MAX &&
+	    count_joining(&sw->ports) >= JOINING_MAX)
 		evict_joining(sw);
 	p = port_new(&sw->ports, ops_for(l), l->endpoint->queue, sw->now_ms);
 	if (!p) {
