@@ -1,6 +1,7 @@
 /*
  * The counters as text: what filters have counted, one line a port of key=value
- * words, then the sums and the MAC table. A drop reason is there once it has counted something.
+ * words, then the sums and the MAC table. A drop reason, or a rule, is there once
+ * it has counted something.
  */
 #ifndef STATS_H
 #define STATS_H

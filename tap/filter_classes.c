@@ -16,12 +16,12 @@ static int add_key(struct compiler *c, uint64_t key, uint32_t value)
 {
 	if (c->key_count && c->keys[c->key_count - 1].value == value)
 		return 0;
-	if (filter_grow(&c->keys, sizeof(*c->keys), c->key_count + 1, &c->key_room))
+	if (filter_grow(&c->keys, sizeof(*c->keys), c->key_count + 1,
+			&c->key_room))
 		return -ENOMEM;
 	c->keys[c->key_count++] = (struct filter_key){ key, value };
 	return 0;
 }
-
 
 static int add_edges(struct compiler *c, uint32_t bit,
 		     const struct filter_condition *condition)

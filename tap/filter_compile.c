@@ -37,7 +37,8 @@ static int find_slots(struct compiler *c)
 	}
 	/* One at least, to get a class from, if there are rules; and to look at
 	 * frames at all, if they are to be translated. */
-	if (!err && !c->slot_count && (c->member_count || c->rules->name_count || c->vacuous))
+	if (!err && !c->slot_count &&
+	    (c->member_count || c->rules->name_count || c->vacuous))
 		err = add_slot(c, FIELD_SRC_MAC, UINT64_MAX);
 	return err;
 }

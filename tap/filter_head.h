@@ -147,7 +147,8 @@ static __always_inline int head_is_arp(const struct filter_head *h, __u32 at)
 
 	/* Ethernet, and IEEE 802, which Linux takes for the same. */
 	return at + ARP_BYTES <= h->length &&
-	       (hardware == 1 || hardware == 6) && head_16(h, at + 2) == ETHERTYPE_IPV4 &&
+	       (hardware == 1 || hardware == 6) &&
+	       head_16(h, at + 2) == ETHERTYPE_IPV4 &&
 	       head_16(h, at + 4) == 0x0604;
 }
 

@@ -9,6 +9,7 @@ import os
 import random
 import re
 import signal
+import textwrap
 import time
 
 import pytest
@@ -513,3 +514,12 @@ def test_a_rules_file_does_not_stop_the_switch_from_ending_well(tmp_path):
         with Filtered(tmp_path, "drop\n", tap="tap1") as net:
             assert net.switch.stop(sig) == 0
         assert "tap1" not in lab.links()
+
+
+def test_the_example_in_the_readme_is_taken(tmp_path):
+    text = (lab.ROOT / "README.md").read_text()
+    example = text[text.index("    # To the guests: answers"):
+                   text.index("| statement | |")]
+    file = RuleFile(tmp_path / "rules", textwrap.dedent(example))
+    with lab.Switch("--tap", f"tap1,rules={file}", workdir=tmp_path) as switch:
+        assert f"{file}: 12 rules in force\n" in switch.said()
