@@ -35,6 +35,7 @@ NEEDS_port      := switch/port switch/port_name switch/port_slow switch/forward 
                    switch/mac switch/frame tests/fake_port
 NEEDS_port_name := $(NEEDS_port)
 NEEDS_forward   := $(NEEDS_port)
+NEEDS_pcapng    := switch/pcapng
 NEEDS_filter_value := tap/filter_value
 NEEDS_filter_rules := tap/filter_rules tap/filter_match tap/filter_parse \
                    tap/filter_value tap/filter_view tap/filter_compile \
