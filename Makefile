@@ -18,24 +18,47 @@ OURS := -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARNINGS) \
         $(HARDENING) $(SANITIZER)
 LINK := $(SANITIZER) -pie -Wl,-z,relro,-z,now
 
-SWITCH_O := $(patsubst %.c,$(BUILD)/%.o,\
-            $(filter-out %.bpf.c,$(wildcard switch/*.c tap/*.c)))
-LIBS := -luring -lbsd -lsystemd -lbpf -lpcap
+# The client's files begin with ctl, ringtap's with ringtap; what is left of
+# switch/ and tap/ is the switch.
+CTL_C    := $(wildcard switch/ringctl.c switch/ctl_*.c)
+RINGTAP_C := $(wildcard tap/ringtap*.c)
+SWITCH_O := $(patsubst %.c,$(BUILD)/%.o,$(filter-out \
+            %.bpf.c $(CTL_C) $(RINGTAP_C),$(wildcard switch/*.c tap/*.c)))
+CTL_O    := $(CTL_C:%.c=$(BUILD)/%.o) $(BUILD)/switch/value.o
+RINGTAP_O := $(RINGTAP_C:%.c=$(BUILD)/%.o) $(BUILD)/tap/tap.o
+LIBS := -luring -lbsd -lsystemd -lbpf -lpcap -ljansson -lmicrohttpd -lpthread
 BENCH_O  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
 
 # A unit test links the file it is about and that file's few needs.
 UNITS := $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
 NEEDS_frame     := switch/frame
 NEEDS_mac       := switch/mac
+NEEDS_mac_entries := switch/mac
 NEEDS_wire_join := switch/wire_join
 NEEDS_wire_stream := switch/wire_stream
-NEEDS_endpoint  := switch/endpoint switch/value
-NEEDS_options   := switch/options $(NEEDS_endpoint)
+NEEDS_endpoint  := switch/endpoint switch/endpoint_format switch/value
+NEEDS_endpoint_format := $(NEEDS_endpoint)
+NEEDS_options   := switch/options switch/options_complete switch/options_words $(NEEDS_endpoint)
 NEEDS_port      := switch/port switch/port_name switch/port_slow switch/forward \
-                   switch/mac switch/frame tests/fake_port
+                   switch/latency switch/mac switch/frame tests/fake_port
 NEEDS_port_name := $(NEEDS_port)
 NEEDS_forward   := $(NEEDS_port)
+NEEDS_port_flags := $(NEEDS_port)
+NEEDS_port_flags_model := $(NEEDS_port)
+NEEDS_port_queue := $(NEEDS_port)
+NEEDS_port_observe := $(NEEDS_port)
 NEEDS_pcapng    := switch/pcapng
+NEEDS_latency   := switch/latency
+NEEDS_ether_text := switch/ether_text
+NEEDS_run_directory := switch/run_directory
+NEEDS_expression_job := switch/expression_job
+NEEDS_options_config := $(NEEDS_options)
+NEEDS_options_words := $(NEEDS_options)
+NEEDS_options_sockets := $(NEEDS_options)
+NEEDS_config    := $(NEEDS_options)
+NEEDS_metrics_options := switch/metrics_options $(NEEDS_endpoint)
+NEEDS_metrics   := switch/metrics switch/metrics_values switch/metrics_words \
+                   switch/latency $(NEEDS_port)
 NEEDS_filter_value := tap/filter_value
 NEEDS_filter_rules := tap/filter_rules tap/filter_match tap/filter_parse \
                    tap/filter_value tap/filter_view tap/filter_compile \
@@ -53,6 +76,14 @@ all: $(BUILD)/ringswitch $(BUILD)/ringbench examples
 $(BUILD)/ringswitch: $(SWITCH_O)
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@ $(LIBS)
+
+$(BUILD)/ringctl: $(CTL_O)
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@ -ljansson -lncursesw
+
+$(BUILD)/ringtap: $(RINGTAP_O)
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@ -ljansson
 
 $(BUILD)/ringbench: $(BENCH_O)
 	@echo "  LD $@"
@@ -91,7 +122,8 @@ examples: $(EXAMPLES)
 test-objects: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bpf_*.bpf.c))
 
 # What --version says follows the tree.
-$(BUILD)/switch/main.o: $(BUILD)/version
+VERSIONED := switch/version switch/ringctl tap/ringtap
+$(VERSIONED:%=$(BUILD)/%.o): $(BUILD)/version
 $(BUILD)/version: FORCE
 	@mkdir -p $(@D)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
@@ -111,11 +143,15 @@ units: $(UNIT_BINS)
 # --- what is needed from Debian, by what it is needed for -----------------
 
 NEED_build := gcc libc6-dev liburing-dev libbsd-dev libsystemd-dev \
-              libbpf-dev libpcap-dev clang bpftool
+              libbpf-dev libpcap-dev libjansson-dev libmicrohttpd-dev \
+              libncurses-dev systemtap-sdt-dev clang bpftool
 NEED_demo  := $(NEED_build) user-mode-linux busybox-static cpio iperf3 \
               iproute2 util-linux
 NEED_demo-rootless := $(NEED_demo) passt
 NEED_check := $(NEED_demo) clang libclang-rt-dev libcmocka-dev python3-pytest \
+              python3-jsonschema python3-pexpect python3-pyte \
+              python3-prometheus-client tshark bpftrace binutils man-db \
+              mandoc bash-completion zsh \
               python3-scapy vdeplug vde2 qemu-system-x86 passt slirp4netns
 NEED_fuzz  := $(NEED_build) clang libclang-rt-dev
 NEED_bench := $(NEED_demo) python3 vdeplug qemu-system-x86 nftables ebtables \

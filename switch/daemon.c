@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "restart.h"
 
 void daemon_null(int fd)
 {
@@ -29,6 +30,13 @@ void daemon_standard_fds(void)
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
 			daemon_null(fd);
+}
+
+static bool is_file(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISREG(st.st_mode);
 }
 
 /* The child has said why, if it has ended. */
@@ -50,7 +58,10 @@ int daemon_start(struct daemon *d, int background, char *why, size_t why_bytes)
 	pid_t child;
 
 	*d = (struct daemon){ .parent_fd = -1 };
-	if (!background)
+	d->again = restart_is_one() && background;
+	if (d->again)
+		log_daemon(is_file(STDOUT_FILENO), is_file(STDERR_FILENO));
+	if (!background || d->again)
 		return 0;
 	if (pipe2(ends, O_CLOEXEC) || (child = fork()) < 0) {
 		snprintf(why, why_bytes, "cannot go to the background: %s",
@@ -134,9 +145,7 @@ int daemon_pidfile(struct daemon *d, const char *path, char *why,
  * pipe whose reader waits for its end, are let go. */
 static bool keep_file(int fd, int null)
 {
-	struct stat st;
-
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
+	if (is_file(fd))
 		return true;
 	dup2(null, fd);
 	return false;
@@ -172,6 +181,8 @@ void daemon_ready(struct daemon *d, int ready_fd)
 	}
 	if (d->parent_fd >= 0)
 		go_to_background(d);
+	if (d->again && chdir("/"))
+		log_error("cannot change to /: %s", strerror(errno));
 }
 
 void daemon_end(struct daemon *d)

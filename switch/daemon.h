@@ -12,6 +12,7 @@ struct pidfh;
 struct daemon {
 	struct pidfh *pidfile;
 	int parent_fd; /* the waiting parent, or -1 */
+	int again;     /* in the background since before restart() */
 };
 
 /*

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "port.h"
 #include "value.h"
 
 enum key {
@@ -18,6 +19,12 @@ enum key {
 	KEY_FILTER,
 	KEY_RULES,
 	KEY_ACCEPT,
+	KEY_ISOLATED,
+	KEY_LEARNING,
+	KEY_FLOOD,
+	KEY_LOCKED,
+	KEY_MAC_LIMIT,
+	KEY_MIRROR,
 	KEY_COUNT,
 };
 
@@ -27,9 +34,29 @@ static const char *const keys[KEY_COUNT] = {
 	[KEY_FILTER] = "filter",
 	[KEY_RULES] = "rules",
 	[KEY_ACCEPT] = "accept-to-guests",
+	[KEY_ISOLATED] = "isolated",
+	[KEY_LEARNING] = "learning",
+	[KEY_FLOOD] = "flood",
+	[KEY_LOCKED] = "locked",
+	[KEY_MAC_LIMIT] = "mac-limit",
+	[KEY_MIRROR] = "mirror",
 };
 
-#define KEYS_OF_ALL (1u << KEY_NAME | 1u << KEY_MTU | 1u << KEY_QUEUE)
+/* Those that are on or off: what in endpoint.flags they stand for. */
+static const struct {
+	uint8_t flag;
+	bool inverse; /* "on" is the flag taken away */
+} switches[KEY_COUNT] = {
+	[KEY_ISOLATED] = { PORT_ISOLATED, false },
+	[KEY_LEARNING] = { PORT_NO_LEARNING, true },
+	[KEY_FLOOD] = { PORT_NO_FLOOD, true },
+	[KEY_LOCKED] = { PORT_LOCKED, false },
+};
+
+#define KEYS_OF_ALL                                                           \
+	(1u << KEY_NAME | 1u << KEY_MTU | 1u << KEY_QUEUE |                   \
+	 1u << KEY_ISOLATED | 1u << KEY_LEARNING | 1u << KEY_FLOOD |          \
+	 1u << KEY_LOCKED | 1u << KEY_MAC_LIMIT | 1u << KEY_MIRROR)
 #define KEYS_OF_TAPS                                                          \
 	(KEYS_OF_ALL | 1u << KEY_FILTER | 1u << KEY_RULES | 1u << KEY_ACCEPT)
 #define KEYS_OF_FILES (KEYS_OF_ALL | 1u << KEY_MODE | 1u << KEY_GROUP)
@@ -52,6 +79,8 @@ static const struct {
 	[PORT_CONNECT_STREAM] = { ENDPOINT_PORT, PATH, KEYS_OF_ALL },
 	[PORT_CONNECT_BESS] = { ENDPOINT_PORT, PATH, KEYS_OF_ALL },
 	[PORT_FD] = { ENDPOINT_PORT, DESCRIPTOR, KEYS_OF_ALL },
+	[CONTROL_SOCKET] = { ENDPOINT_CONTROL, PATH,
+			     1u << KEY_MODE | 1u << KEY_GROUP },
 };
 
 const char *const endpoint_kinds[ENDPOINT_KIND_COUNT] = {
@@ -65,6 +94,7 @@ const char *const endpoint_kinds[ENDPOINT_KIND_COUNT] = {
 	[PORT_CONNECT_STREAM] = "connect-stream",
 	[PORT_CONNECT_BESS] = "connect-bess",
 	[PORT_FD] = "fd",
+	[CONTROL_SOCKET] = "control",
 };
 
 __attribute__((format(printf, 3, 4))) static int
@@ -98,7 +128,7 @@ static int refuse_kind(enum endpoint_role role, char *why, size_t why_bytes)
 static int refuse_key(enum endpoint_kind kind, const char *key, char *why,
 		      size_t why_bytes)
 {
-	char list[128] = "";
+	char list[192] = "";
 
 	for (int i = 0; i < KEY_COUNT; i++)
 		if (kinds[kind].keys & 1u << i)
@@ -152,8 +182,10 @@ bool endpoint_name_is_good(const char *name)
 				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+:@-";
 	size_t length = strlen(name);
 
-	/* The counters' lines of those that have gone, and of all. */
-	if (!strcmp(name, "closed") || !strcmp(name, "total"))
+	/* The counters' lines of those that have gone, and of all; and what
+	 * is captured of every port. */
+	if (!strcmp(name, "closed") || !strcmp(name, "total") ||
+	    !strcmp(name, "all"))
 		return false;
 	return length > 0 && length < PORT_NAME_BYTES &&
 	       strspn(name, good) == length;
@@ -217,6 +249,16 @@ static int take_number(struct endpoint *e, enum key key, const char *value,
 				      MTU_MAX);
 		e->mtu = (uint32_t)n;
 		return 0;
+	case KEY_MAC_LIMIT:
+		n = value_number(value, 10, 0, MAC_LIMIT_MAX);
+		if (n < 0)
+			return refuse(why, why_bytes,
+				      "with 0 (none) to %d addresses as mac-limit=",
+				      MAC_LIMIT_MAX);
+		e->mac_limit = (uint16_t)n;
+		e->flags = (uint8_t)(n ? e->flags | PORT_MAC_LIMIT
+				       : e->flags & ~PORT_MAC_LIMIT);
+		return 0;
 	default:
 		n = value_number(value, 10, 1, PORT_QUEUE_MAX);
 		if (n < 0)
@@ -226,6 +268,33 @@ static int take_number(struct endpoint *e, enum key key, const char *value,
 		e->queue = (uint32_t)n;
 		return 0;
 	}
+}
+
+static int take_switch(struct endpoint *e, enum key key, const char *value,
+		       char *why, size_t why_bytes)
+{
+	bool on = !strcmp(value, "on");
+
+	if (!on && strcmp(value, "off"))
+		return refuse(why, why_bytes, "with 'on' or 'off' as %s=",
+			      keys[key]);
+	if (on != switches[key].inverse)
+		e->flags |= switches[key].flag;
+	else
+		e->flags &= (uint8_t)~switches[key].flag;
+	return 0;
+}
+
+/* @name has PORT_NAME_BYTES. */
+static int take_name(char *name, const char *key, const char *value, char *why,
+		     size_t why_bytes)
+{
+	if (!endpoint_name_is_good(value))
+		return refuse(why, why_bytes,
+			      "with 1 to %d letters, digits and ._+:@- as %s=, but not 'closed', 'total' or 'all'",
+			      PORT_NAME_BYTES - 1, key);
+	copy(name, PORT_NAME_BYTES, value);
+	return 0;
 }
 
 /* @file has FILTER_PATH_BYTES. */
@@ -246,12 +315,14 @@ static int take_key(struct endpoint *e, enum key key, const char *value,
 
 	switch (key) {
 	case KEY_NAME:
-		if (!endpoint_name_is_good(value))
-			return refuse(why, why_bytes,
-				      "with 1 to %d letters, digits and ._+:@- as name=, but not 'closed' or 'total'",
-				      PORT_NAME_BYTES - 1);
-		copy(e->name, sizeof(e->name), value);
-		return 0;
+		return take_name(e->name, "name", value, why, why_bytes);
+	case KEY_MIRROR:
+		return take_name(e->mirror, "mirror", value, why, why_bytes);
+	case KEY_ISOLATED:
+	case KEY_LEARNING:
+	case KEY_FLOOD:
+	case KEY_LOCKED:
+		return take_switch(e, key, value, why, why_bytes);
 	case KEY_GROUP:
 		gid = value_group(value);
 		if (gid < 0)
@@ -420,6 +491,11 @@ int endpoint_make_absolute(struct endpoint *e, const char *cwd, char *why,
 int endpoint_mode(const struct endpoint *e)
 {
 	return e->mode < 0 && e->group != (gid_t)-1 ? 0770 : e->mode;
+}
+
+enum endpoint_role endpoint_role(enum endpoint_kind kind)
+{
+	return kinds[kind].role;
 }
 
 bool endpoint_makes_file(enum endpoint_kind kind)

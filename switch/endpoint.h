@@ -20,6 +20,7 @@
 enum endpoint_role {
 	ENDPOINT_LISTENER,
 	ENDPOINT_PORT,
+	ENDPOINT_CONTROL,
 };
 
 enum endpoint_kind {
@@ -35,8 +36,12 @@ enum endpoint_kind {
 	PORT_CONNECT_STREAM, /* PATH: as LISTEN_STREAM, but we connect */
 	PORT_CONNECT_BESS,   /* PATH: as LISTEN_BESS, but we connect */
 	PORT_FD,	     /* N: an inherited connection or tap */
+	/* not for frames */
+	CONTROL_SOCKET, /* PATH: control.h */
 	ENDPOINT_KIND_COUNT,
 };
+
+enum { ENDPOINT_BYTES = 8192 };
 
 struct endpoint {
 	enum endpoint_kind kind;
@@ -52,6 +57,11 @@ struct endpoint {
 	char filter[FILTER_PATH_BYTES]; /* an eBPF object */
 	char rules[FILTER_PATH_BYTES];
 	char accept_to_guests[EXPRESSION_BYTES];
+	/* How its ports begin. */
+	uint8_t flags; /* of those in port.h that have a key */
+	uint16_t mac_limit;
+	char mirror[PORT_NAME_BYTES]; /* "": to nobody */
+	bool removed; /* its place is free when no port is of it any more */
 };
 
 /* What to write for a kind: "uml", "connect-stream". */
@@ -79,9 +89,19 @@ int endpoint_plain(enum endpoint_kind kind, const char *argument,
 int endpoint_make_absolute(struct endpoint *e, const char *cwd, char *why,
 			   size_t why_bytes);
 
+/*
+ * Write @e as it would be read, into @to of @bytes; returns @to. ENDPOINT_BYTES
+ * are always enough. In short, it is kind and argument only: what listeners
+ * are called by.
+ */
+char *endpoint_format(const struct endpoint *e, char *to, size_t bytes);
+char *endpoint_format_short(const struct endpoint *e, char *to, size_t bytes);
+
 /* The permissions of its socket: as said, or for the group if there is one, or
  * -1: by the umask. */
 int endpoint_mode(const struct endpoint *e);
+
+enum endpoint_role endpoint_role(enum endpoint_kind kind);
 
 /* Whether endpoints of @kind make a socket in the file system. */
 bool endpoint_makes_file(enum endpoint_kind kind);

@@ -9,8 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "mac.h"
+
 struct frame;
-struct mac_table;
 struct port;
 struct ports;
 
@@ -18,6 +19,12 @@ struct forward {
 	struct ports *ports;
 	struct mac_table *macs;
 	bool hub; /* to everybody, always */
+	uint64_t frames;   /* that have come in */
+	uint64_t round_ns; /* when this round's were read */
+	/* Who is told that @src is new on @in, or has moved there; NULL:
+	 * nobody. */
+	void (*learned)(struct forward *fw, struct port *in, uint64_t src,
+			enum mac_learned what);
 };
 
 /*
@@ -29,9 +36,9 @@ void forward_frame(struct forward *fw, struct port *in, struct frame *f,
 		   uint32_t now_s);
 
 /* An empty frame has come in on @in: counted and dropped. */
-void forward_empty(struct port *in);
+void forward_empty(struct forward *fw, struct port *in);
 
 /* The same for one that a filter does not let in. */
-void forward_refused(struct port *in, const struct frame *f);
+void forward_refused(struct forward *fw, struct port *in, struct frame *f);
 
 #endif

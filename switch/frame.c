@@ -82,6 +82,7 @@ struct frame *pool_take(struct pool *pool, uint16_t buffer, uint32_t len)
 	f->refs = 1;
 	f->buffer = buffer;
 	f->flooded = false;
+	f->stamp = 0;
 	pool->available--;
 	pool->warm = true;
 	return f;

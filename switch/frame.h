@@ -30,6 +30,9 @@ struct frame {
 	uint32_t refs;
 	uint16_t buffer; /* index in the pool */
 	bool flooded;	 /* goes to more ports than asked for it */
+	/* When it was read, in units of 16 ns, if it is one of those whose way
+	 * through the switch is timed (latency.h); 0: it is not. */
+	uint32_t stamp;
 };
 
 struct pool {

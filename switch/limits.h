@@ -97,6 +97,9 @@ enum {
 	FILTER_PATH_BYTES = 1024, /* with the NUL, as the next */
 	EXPRESSION_BYTES = 1024,  /* of tcpdump */
 	PORT_NAME_BYTES = 32,
+	SWITCH_NAME_BYTES = 32,
+	MAC_LIMIT_MAX = 65535,
+	CONFIG_FILE_BYTES = 1 << 20,
 	/* Names of which the counters are kept while their port is away. */
 	PORT_NAMES_KEPT = 1024,
 	JOIN_BYTES = 256, /* of a request; the longest right one has 249 */
@@ -107,6 +110,24 @@ enum {
 	MAC_ENTRIES_DEFAULT = 16384,
 	AGEING_DEFAULT_S = 300,
 	AGEING_MAX_S = 1000000,
+
+	/* Control sockets, and what one client of them may cost. */
+	CONTROL_DOORS = 2,
+	CONTROL_CLIENTS_MAX = 128, /* of each */
+	CONTROL_LINE_BYTES = 65536, /* of a request, without the newline */
+	CONTROL_OUT_BYTES = 65536, /* unread answers, beyond which it waits */
+	CONTROL_PIECE_PORTS = 8,   /* of a long answer at a time */
+	CONTROL_PIECE_MACS = 64,
+	CONTROL_PIECE_PLACES = 8192, /* of the MAC table, most of them empty */
+	TRAFFIC_MS = 2, /* since the last frame: frames flow */
+	CONTROL_SHARE = 4, /* time for frames to time for clients, if both want it */
+	MAC_EVENTS_A_SECOND = 2000,
+	MIRROR_BUFFERS = 256, /* copies that may wait for one port */
+	CAPTURE_BUFFER_MIN = 1 << 16,
+	CAPTURE_BUFFER_DEFAULT = 1 << 22,
+	CAPTURE_BUFFER_MAX = 1 << 26,
+	CAPTURE_SNAPLEN_MAX = 262144,
+	CAPTURE_SEND_BYTES = 1 << 18, /* in a round */
 
 	RING_SQ_ENTRIES = 1024,
 	RING_CQ_ENTRIES = 16384,

@@ -97,30 +97,82 @@ static void remove_leftovers(const struct sw *sw, const struct listener *l)
 		vde_directory_sweep(prefix);
 }
 
+/* Not while sockets of its guests are in there. */
+static void remove_directory(struct listener *l)
+{
+	if (!l->made_directory || rmdir(l->made_directory))
+		return;
+	free(l->made_directory);
+	l->made_directory = NULL;
+}
+
+/* At the place in sw->listeners that @e has among the options. */
+static int listen_at(struct sw *sw, const struct endpoint *e, char *why,
+		     size_t why_bytes)
+{
+	struct listener *l = &sw->listeners[e - sw->options->listeners];
+	int err;
+
+	remove_directory(l);
+	free(l->made_directory);
+	*l = (struct listener){
+		.file = { .fd = -1 },
+		.endpoint = e,
+		.serves = e->kind,
+		.gen = l->gen,
+	};
+	while (sw->listener_count <= l - sw->listeners)
+		sw->listeners[sw->listener_count++].file.fd = -1;
+	err = open_one(l, why, why_bytes);
+	if (!err)
+		remove_leftovers(sw, l);
+	return err;
+}
+
 int listeners_open(struct sw *sw, char *why, size_t why_bytes)
 {
 	const struct options *o = sw->options;
 
-	sw->listeners = calloc(o->listener_count, sizeof(*sw->listeners));
-	if (!sw->listeners && o->listener_count) {
+	/* Most of them are never touched, and cost nothing. */
+	sw->listeners = calloc(LISTENERS_MAX, sizeof(*sw->listeners));
+	if (!sw->listeners) {
 		snprintf(why, why_bytes, "out of memory");
 		return -ENOMEM;
 	}
-	for (unsigned i = 0; i < o->listener_count; i++)
-		sw->listeners[i] = (struct listener){
-			.file = { .fd = -1 },
-			.endpoint = &o->listeners[i],
-			.serves = o->listeners[i].kind,
-		};
-	sw->listener_count = (uint16_t)o->listener_count;
-	for (uint16_t i = 0; i < sw->listener_count; i++) {
-		int err = open_one(&sw->listeners[i], why, why_bytes);
+	for (unsigned i = 0; i < o->listener_count; i++) {
+		int err = listen_at(sw, &o->listeners[i], why, why_bytes);
 
 		if (err)
 			return err;
-		remove_leftovers(sw, &sw->listeners[i]);
 	}
 	return 0;
+}
+
+static void close_listener(struct listener *l)
+{
+	socket_file_close(&l->file);
+	l->file.fd = -1;
+	remove_directory(l);
+}
+
+struct listener *listener_add(struct sw *sw, const struct endpoint *e,
+			      char *why, size_t why_bytes)
+{
+	struct listener *l = &sw->listeners[e - sw->options->listeners];
+
+	if (listen_at(sw, e, why, why_bytes)) {
+		close_listener(l);
+		return NULL;
+	}
+	loop_arm_accept(sw, (uint16_t)(l - sw->listeners));
+	return l;
+}
+
+void listener_remove(struct sw *sw, struct listener *l)
+{
+	loop_cancel_accept(sw, (uint16_t)(l - sw->listeners));
+	close_listener(l);
+	l->gen++;
 }
 
 void listeners_close(struct sw *sw)
@@ -128,9 +180,9 @@ void listeners_close(struct sw *sw)
 	for (uint16_t i = 0; i < sw->listener_count; i++) {
 		struct listener *l = &sw->listeners[i];
 
-		socket_file_close(&l->file);
-		if (l->made_directory)
-			rmdir(l->made_directory);
+		if (listener_is_open(l))
+			close_listener(l);
+		remove_directory(l);
 		free(l->made_directory);
 	}
 	free(sw->listeners);
@@ -236,10 +288,11 @@ static void evict_joining(struct sw *sw)
 static bool is_reserved(const struct options *o, const char *name)
 {
 	for (unsigned i = 0; i < o->listener_count; i++)
-		if (!strcmp(o->listeners[i].name, name))
+		if (!o->listeners[i].removed &&
+		    !strcmp(o->listeners[i].name, name))
 			return true;
 	for (unsigned i = 0; i < o->port_count; i++)
-		if (!strcmp(o->ports[i].name, name))
+		if (!o->ports[i].removed && !strcmp(o->ports[i].name, name))
 			return true;
 	return false;
 }
@@ -350,19 +403,22 @@ static void new_connection(struct sw *sw, const struct listener *l, int fd)
 void listeners_start(struct sw *sw)
 {
 	for (uint16_t i = 0; i < sw->listener_count; i++)
-		loop_arm_accept(sw, i);
+		if (listener_is_open(&sw->listeners[i]))
+			loop_arm_accept(sw, i);
 }
 
 /*
  * Out of descriptors: whoever is silent gives way, and the next attempt is
  * left to the tick; asking again at once would fail and fail.
  */
-void listener_on_accept(struct sw *sw, uint16_t index, int res, bool more)
+void listener_on_accept(struct sw *sw, uint16_t index, uint32_t gen, int res,
+			bool more)
 {
 	struct listener *l = &sw->listeners[index];
 
-	if (res >= 0 && sw->stopping) {
-		close(res);
+	if (sw->stopping || l->gen != gen) {
+		if (res >= 0)
+			close(res);
 		return;
 	}
 	if (res >= 0) {
@@ -387,7 +443,8 @@ void listeners_resume(struct sw *sw)
 {
 	sw->accept_paused = false;
 	for (uint16_t i = 0; i < sw->listener_count; i++)
-		if (sw->listeners[i].paused) {
+		if (listener_is_open(&sw->listeners[i]) &&
+		    sw->listeners[i].paused) {
 			sw->listeners[i].paused = false;
 			loop_arm_accept(sw, i);
 		}

@@ -18,6 +18,7 @@ struct listener {
 	struct socket_file file;
 	const struct endpoint *endpoint;
 	enum endpoint_kind serves; /* LISTEN_UML, _VDE, _BESS or _STREAM */
+	uint32_t gen;		   /* of what is at this place */
 	bool paused;		   /* out of descriptors or ports */
 	bool complained;	   /* of what made it pause */
 	char *made_directory;	   /* of LISTEN_VDE, to be removed; or NULL */
@@ -30,11 +31,27 @@ struct listener {
 int listeners_open(struct sw *sw, char *why, size_t why_bytes);
 void listeners_close(struct sw *sw);
 
+/* Whether anything is at this place. */
+static inline bool listener_is_open(const struct listener *l)
+{
+	return l->file.fd >= 0;
+}
+
+/*
+ * Listen where @e, a place in the options, says, while the switch runs. Returns
+ * it, or NULL with a line in @why. The ports of one that is removed stay.
+ */
+struct listener *listener_add(struct sw *sw, const struct endpoint *e,
+			      char *why, size_t why_bytes);
+void listener_remove(struct sw *sw, struct listener *l);
+
 /* Accept connections. */
 void listeners_start(struct sw *sw);
 
-/* The answer of listener @index: a connection, or -errno; @more to come. */
-void listener_on_accept(struct sw *sw, uint16_t index, int res, bool more);
+/* The answer of listener @index of generation @gen: a connection, or -errno;
+ * @more to come. */
+void listener_on_accept(struct sw *sw, uint16_t index, uint32_t gen, int res,
+			bool more);
 
 /* A port called @name whose other side has gone gives its name up now, what it
  * had sent and is still unread with it: whoever asks for it is back. */

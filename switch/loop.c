@@ -2,15 +2,21 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "control.h"
+#include "events.h"
 #include "log.h"
 #include "mac.h"
+#include "metrics_http.h"
+#include "observe.h"
 #include "port_slow.h"
 #include "port_tap.h"
 #include "port_uml.h"
@@ -167,15 +173,41 @@ void loop_arm_accept(struct sw *sw, uint16_t listener)
 	io_uring_prep_multishot_accept(sqe, sw->listeners[listener].file.fd,
 				       NULL, NULL,
 				       SOCK_CLOEXEC | SOCK_NONBLOCK);
-	tag(sqe, LOOP_ACCEPT, listener, 0);
+	tag(sqe, LOOP_ACCEPT, listener, sw->listeners[listener].gen);
+}
+
+static void cancel(struct sw *sw, enum loop_op op, uint16_t which, uint32_t gen)
+{
+	struct io_uring_sqe *sqe = next_sqe(&sw->loop);
+	union loop_ref target = { .op = (uint16_t)op, .port = which, .gen = gen };
+
+	io_uring_prep_cancel64(sqe, target.bits, 0);
+	tag(sqe, LOOP_CANCEL, PORT_NONE, 0);
+}
+
+void loop_cancel_accept(struct sw *sw, uint16_t listener)
+{
+	cancel(sw, LOOP_ACCEPT, listener, sw->listeners[listener].gen);
+}
+
+void loop_arm_poll(struct sw *sw, int fd, short events, enum loop_op op,
+		   uint16_t which, uint32_t gen)
+{
+	struct io_uring_sqe *sqe = next_sqe(&sw->loop);
+
+	io_uring_prep_poll_add(sqe, fd, (unsigned)events);
+	tag(sqe, op, which, gen);
+}
+
+void loop_cancel_poll(struct sw *sw, enum loop_op op, uint16_t which,
+		      uint32_t gen)
+{
+	cancel(sw, op, which, gen);
 }
 
 static void arm_poll(struct sw *sw, int fd, enum loop_op op)
 {
-	struct io_uring_sqe *sqe = next_sqe(&sw->loop);
-
-	io_uring_prep_poll_add(sqe, fd, POLLIN);
-	tag(sqe, op, 0, 0);
+	loop_arm_poll(sw, fd, POLLIN, op, 0, 0);
 }
 
 static void arm_timeout(struct sw *sw, struct __kernel_timespec *after,
@@ -187,6 +219,56 @@ static void arm_timeout(struct sw *sw, struct __kernel_timespec *after,
 	after->tv_nsec = (long long)(after_ms % 1000 * 1000000);
 	io_uring_prep_timeout(sqe, after, 0, 0);
 	tag(sqe, op, 0, 0);
+}
+
+void loop_arm_second(struct sw *sw)
+{
+	if (sw->loop.second_armed)
+		return;
+	arm_timeout(sw, &sw->loop.second, 1000, LOOP_SECOND);
+	sw->loop.second_armed = true;
+}
+
+static void on_second(struct sw *sw)
+{
+	sw->loop.second_armed = false;
+	if (events_second(sw))
+		loop_arm_second(sw);
+}
+
+/* systemd hears from us twice in the time after which it takes us for dead. */
+static void arm_watchdog(struct sw *sw)
+{
+	if (sw->loop.watchdog_ms)
+		arm_timeout(sw, &sw->loop.watchdog, sw->loop.watchdog_ms,
+			    LOOP_WATCHDOG);
+}
+
+static void on_watchdog(struct sw *sw)
+{
+	sd_notify(0, "WATCHDOG=1");
+	arm_watchdog(sw);
+}
+
+static void arm_metrics_timer(struct sw *sw)
+{
+	uint64_t after_ms = metrics_timeout_ms(sw);
+
+	if (sw->loop.metrics_armed || after_ms == UINT64_MAX)
+		return;
+	arm_timeout(sw, &sw->loop.metrics, after_ms, LOOP_METRICS_TIMER);
+	sw->loop.metrics_armed = true;
+}
+
+/* HTTP clients have something to say, or have been silent for too long. */
+static void on_metrics(struct sw *sw, bool readable)
+{
+	if (!readable)
+		sw->loop.metrics_armed = false;
+	metrics_run(sw);
+	if (readable)
+		arm_poll(sw, metrics_fd(sw), LOOP_METRICS);
+	arm_metrics_timer(sw);
 }
 
 /* Whether there is something that has to be looked at again soon. */
@@ -229,8 +311,10 @@ static void on_tick(struct sw *sw)
 	sw->loop.tick_armed = false;
 	ports_stall_blocked(&sw->ports, sw->now_ms);
 	uml_expire_joining(sw);
-	if (sw->accept_paused)
+	if (sw->accept_paused) {
 		listeners_resume(sw);
+		control_resume(sw);
+	}
 	if (sw->ports_looking)
 		reattach_ports(sw);
 }
@@ -251,6 +335,17 @@ static void on_trim(struct sw *sw)
 	}
 }
 
+/* systemd(1) waits until it is said that the new rules are in force. */
+static void reload(struct sw *sw)
+{
+	char why[2048];
+
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+		   clock_now_ns() / 1000);
+	tap_ports_reload(sw, NULL, why, sizeof(why));
+	sd_notify(0, "READY=1");
+}
+
 static void on_signal(struct sw *sw)
 {
 	struct signalfd_siginfo info;
@@ -259,7 +354,7 @@ static void on_signal(struct sw *sw)
 		if (info.ssi_signo == SIGUSR1) {
 			stats_report(sw);
 		} else if (info.ssi_signo == SIGHUP && sw->reloads) {
-			tap_ports_reload(sw);
+			reload(sw);
 		} else {
 			log_info("ended by signal %u", info.ssi_signo);
 			sw->stopping = true;
@@ -293,7 +388,7 @@ static void close_port(struct sw *sw, struct port *p, const char *why)
 	if (p->state == PORT_UP) {
 		log_guest(sw->now_ms, "port %s: closed: %s", p->name, why);
 		mac_flush_port(sw->forward.macs, p->id);
-	} else {
+	} else if (endpoint_role(p->endpoint->kind) == ENDPOINT_LISTENER) {
 		log_guest(sw->now_ms,
 			  "%s:%s: connection of pid %u uid %u refused: %s",
 			  endpoint_kinds[p->endpoint->kind],
@@ -352,7 +447,7 @@ static void dispatch(struct sw *sw, const struct io_uring_cqe *cqe)
 		on_port_event(sw, ref, cqe);
 		break;
 	case LOOP_ACCEPT:
-		listener_on_accept(sw, ref.port, cqe->res,
+		listener_on_accept(sw, ref.port, ref.gen, cqe->res,
 				   cqe->flags & IORING_CQE_F_MORE);
 		break;
 	case LOOP_SIGNAL:
@@ -371,6 +466,28 @@ static void dispatch(struct sw *sw, const struct io_uring_cqe *cqe)
 	case LOOP_TRIM:
 		on_trim(sw);
 		break;
+	case LOOP_SECOND:
+		on_second(sw);
+		break;
+	case LOOP_WATCHDOG:
+		on_watchdog(sw);
+		break;
+	case LOOP_DOOR:
+		control_on_door(sw, ref.port);
+		break;
+	case LOOP_CLIENT_IN:
+		control_on_input(sw, ref.port, ref.gen, cqe->res);
+		break;
+	case LOOP_CLIENT_OUT:
+		control_on_output(sw, ref.port, ref.gen);
+		break;
+	case LOOP_COMPILED:
+		control_on_compiled(sw, ref.port, ref.gen);
+		break;
+	case LOOP_METRICS:
+	case LOOP_METRICS_TIMER:
+		on_metrics(sw, ref.op == LOOP_METRICS);
+		break;
 	}
 }
 
@@ -384,6 +501,7 @@ static void drain(struct sw *sw)
 		seen++;
 	}
 	io_uring_cq_advance(&sw->loop.ring, seen);
+	sw->loop.counters.completions += seen;
 }
 
 static void free_closed(struct sw *sw)
@@ -396,6 +514,7 @@ static void free_closed(struct sw *sw)
 		if (p->pool && !p->pool->free)
 			loop_unregister_pool(sw, p);
 		port_free(&sw->ports, p);
+		control_poke(sw);
 	}
 }
 
@@ -411,19 +530,66 @@ static void feed_starved(struct sw *sw)
 	}
 }
 
-static void one_round(struct sw *sw)
+/* Whether frames come in, now or a moment ago. */
+static bool has_traffic(const struct sw *sw)
 {
-	int err = io_uring_submit_and_wait(&sw->loop.ring, 1);
+	return sw->now_ms - sw->loop.traffic_ms <= TRAFFIC_MS;
+}
+
+/* Hand in what there is, and wait for something to happen, unless there is
+ * something to do meanwhile. */
+static void submit(struct sw *sw)
+{
+	struct io_uring *ring = &sw->loop.ring;
+	uint64_t wait_ns = control_wait_ns(sw, has_traffic(sw));
+	struct __kernel_timespec wait = {
+		.tv_sec = (long long)(wait_ns / 1000000000),
+		.tv_nsec = (long long)(wait_ns % 1000000000),
+	};
+	struct io_uring_cqe *cqe;
+	int n = wait_ns == UINT64_MAX ? io_uring_submit_and_wait(ring, 1)
+		: wait_ns	      ? io_uring_submit_and_wait_timeout(
+						ring, &cqe, 1, &wait, NULL)
+				      : io_uring_submit_and_get_events(ring);
 
 	/* EBUSY, EAGAIN: the kernel wants completions read first. */
-	assert(err >= 0 || err == -EINTR || err == -EBUSY || err == -EAGAIN);
-	sw->now_ms = clock_now_ms();
+	assert(n >= 0 || n == -EINTR || n == -EBUSY || n == -EAGAIN ||
+	       n == -ETIME);
+	if (n > 0)
+		sw->loop.counters.submissions += (unsigned)n;
+}
+
+/* A round has brought @frames. */
+static void count_round(struct sw *sw, uint64_t frames)
+{
+	struct loop_counters *c = &sw->loop.counters;
+
+	c->rounds++;
+	if (frames)
+		sw->loop.traffic_ms = sw->now_ms;
+	if (frames > c->frames_max)
+		c->frames_max = frames;
+}
+
+static void one_round(struct sw *sw)
+{
+	uint64_t frames = sw->forward.frames;
+
+	submit(sw);
+	sw->forward.round_ns = clock_now_ns();
+	sw->now_ms = sw->forward.round_ns / 1000000;
 	drain(sw);
 	do {
 		ports_flush(&sw->ports, sw, sw->now_ms);
 		feed_starved(sw);
 		/* Feeding a stream may have forwarded what had been read. */
 	} while (sw->ports.dirty_count);
+	count_round(sw, sw->forward.frames - frames);
+	if (sw->control)
+		control_run(sw, has_traffic(sw));
+	if (sw->mirrors_changed)
+		observe_find_mirrors(sw);
+	sw->mirrors_changed = false;
 	loop_close_failed(sw);
 	free_closed(sw);
 	arm_timers(sw);
@@ -452,6 +618,11 @@ void loop_run(struct sw *sw)
 	for (uint16_t i = 0; i < sw->ports.id_end; i++)
 		sw->ports.by_id[i]->ops->arm_recv(sw, sw->ports.by_id[i]);
 	listeners_start(sw);
+	control_start(sw);
+	if (sw->metrics)
+		on_metrics(sw, true);
+	arm_watchdog(sw);
+	sw->running = true;
 	arm_poll(sw, sw->signal_fd, LOOP_SIGNAL);
 	if (sw->link_watch_fd >= 0)
 		arm_poll(sw, sw->link_watch_fd, LOOP_LINK);

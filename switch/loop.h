@@ -34,6 +34,14 @@ enum loop_op {
 	LOOP_STDIN,
 	LOOP_TICK,
 	LOOP_TRIM,
+	LOOP_SECOND,	 /* somebody wants to know once a second */
+	LOOP_WATCHDOG,
+	LOOP_DOOR,	 /* a control client knocks; "port" is which socket */
+	LOOP_CLIENT_IN,	 /* a control client has said something; "port" is who */
+	LOOP_CLIENT_OUT, /* or listens again */
+	LOOP_COMPILED,	 /* what that client wants is */
+	LOOP_METRICS,	 /* HTTP clients have something to say */
+	LOOP_METRICS_TIMER,
 };
 
 union loop_ref {
@@ -45,12 +53,22 @@ union loop_ref {
 	uint64_t bits;
 };
 
+struct loop_counters {
+	uint64_t rounds;
+	uint64_t completions; /* answers of the kernel */
+	uint64_t submissions; /* requests to it, sends apart */
+	uint64_t frames_max;  /* most that came in in one round */
+};
+
 struct loop {
 	struct io_uring ring;
 	bool open;
 	bool multishot_read; /* on tap devices */
-	bool tick_armed, trim_armed;
-	struct __kernel_timespec tick, trim;
+	bool tick_armed, trim_armed, second_armed, metrics_armed;
+	uint64_t traffic_ms; /* when frames came in last */
+	uint64_t watchdog_ms; /* how often systemd is told; 0: never */
+	struct __kernel_timespec tick, trim, second, watchdog, metrics;
+	struct loop_counters counters;
 };
 
 /*
@@ -98,7 +116,18 @@ void loop_unregister_pool(struct sw *sw, struct port *p);
  * their names. */
 void loop_close_failed(struct sw *sw);
 
-/* Accept connections at a listener. */
+/* Accept connections at a listener; and no longer. */
 void loop_arm_accept(struct sw *sw, uint16_t listener);
+void loop_cancel_accept(struct sw *sw, uint16_t listener);
+
+/* Call events_second() in a second. */
+void loop_arm_second(struct sw *sw);
+
+/* Say once, as @op of @which in its generation @gen, that @fd has some of
+ * @events (poll(2)); and take that back. */
+void loop_arm_poll(struct sw *sw, int fd, short events, enum loop_op op,
+		   uint16_t which, uint32_t gen);
+void loop_cancel_poll(struct sw *sw, enum loop_op op, uint16_t which,
+		      uint32_t gen);
 
 #endif

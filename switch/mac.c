@@ -1,20 +1,15 @@
 #include "mac.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { WAYS = 8 };
 
-/* An empty place has address 0, which is never learned. */
-struct entry {
-	uint64_t addr;
-	uint32_t seen_s;
-	uint16_t port;
-};
-
 struct mac_table {
-	struct entry *entries; /* rows of WAYS, cache-line aligned */
+	/* An empty place has address 0, which is never learned. */
+	struct mac_entry *entries; /* rows of WAYS, cache-line aligned */
 	uint64_t k0, k1;
 	uint32_t row_mask;
 	uint32_t capacity;
@@ -22,7 +17,8 @@ struct mac_table {
 	uint32_t owners; /* ports that hold at least one address */
 	uint32_t total;
 	struct mac_counters counters;
-	uint16_t ports;
+	uint32_t swept_s; /* when all that had aged were taken out */
+	uint16_t ports, moved_from;
 	uint32_t held[]; /* addresses per port */
 };
 
@@ -91,13 +87,13 @@ void mac_free(struct mac_table *t)
 	free(t);
 }
 
-static bool aged(const struct mac_table *t, const struct entry *e,
+static bool aged(const struct mac_table *t, const struct mac_entry *e,
 		 uint32_t now_s)
 {
-	return t->ageing_s && now_s - e->seen_s > t->ageing_s;
+	return t->ageing_s && !e->fixed && now_s - e->seen_s > t->ageing_s;
 }
 
-static void vacate(struct mac_table *t, struct entry *e)
+static void vacate(struct mac_table *t, struct mac_entry *e)
 {
 	if (--t->held[e->port] == 0)
 		t->owners--;
@@ -105,25 +101,25 @@ static void vacate(struct mac_table *t, struct entry *e)
 	e->addr = 0;
 }
 
-static void occupy(struct mac_table *t, struct entry *e, uint64_t addr,
+static void occupy(struct mac_table *t, struct mac_entry *e, uint64_t addr,
 		   uint16_t port, uint32_t now_s)
 {
 	if (t->held[port]++ == 0)
 		t->owners++;
 	t->total++;
-	*e = (struct entry){ .addr = addr, .seen_s = now_s, .port = port };
+	*e = (struct mac_entry){ .addr = addr, .seen_s = now_s, .port = port };
 }
 
-static struct entry *row_of(const struct mac_table *t, uint64_t addr)
+static struct mac_entry *row_of(const struct mac_table *t, uint64_t addr)
 {
 	return &t->entries[(size_t)(hash(t, addr) & t->row_mask) * WAYS];
 }
 
 /* The entry of @addr in its row, or NULL; one that has aged out is cleared. */
-static struct entry *find(struct mac_table *t, struct entry *row,
+static struct mac_entry *find(struct mac_table *t, struct mac_entry *row,
 			  uint64_t addr, uint32_t now_s)
 {
-	for (struct entry *e = row; e < row + WAYS; e++) {
+	for (struct mac_entry *e = row; e < row + WAYS; e++) {
 		if (e->addr != addr)
 			continue;
 		if (!aged(t, e, now_s))
@@ -136,10 +132,10 @@ static struct entry *find(struct mac_table *t, struct entry *row,
 }
 
 /* A place in the row that is free, or becomes so by ageing. */
-static struct entry *free_place(struct mac_table *t, struct entry *row,
+static struct mac_entry *free_place(struct mac_table *t, struct mac_entry *row,
 				uint32_t now_s)
 {
-	for (struct entry *e = row; e < row + WAYS; e++) {
+	for (struct mac_entry *e = row; e < row + WAYS; e++) {
 		if (!e->addr)
 			return e;
 		if (aged(t, e, now_s)) {
@@ -152,8 +148,8 @@ static struct entry *free_place(struct mac_table *t, struct entry *row,
 }
 
 /* Whether @e should go before @than: its port holds more, or it is older. */
-static bool goes_before(const struct mac_table *t, const struct entry *e,
-			const struct entry *than)
+static bool goes_before(const struct mac_table *t, const struct mac_entry *e,
+			const struct mac_entry *than)
 {
 	if (!than)
 		return true;
@@ -163,17 +159,18 @@ static bool goes_before(const struct mac_table *t, const struct entry *e,
 }
 
 /* A full row: make room by the rule at the top of mac.h, or NULL. */
-static struct entry *evict_for(struct mac_table *t, struct entry *row,
+static struct mac_entry *evict_for(struct mac_table *t, struct mac_entry *row,
 			       uint16_t port)
 {
 	uint32_t owners = t->owners + (t->held[port] == 0);
 	uint32_t share = t->capacity / owners;
 	bool below = t->held[port] < share;
-	struct entry *victim = NULL;
+	struct mac_entry *victim = NULL;
 
-	for (struct entry *e = row; e < row + WAYS; e++) {
-		bool may_go = e->port == port ||
-			      (below && t->held[e->port] > share);
+	for (struct mac_entry *e = row; e < row + WAYS; e++) {
+		bool may_go = !e->fixed &&
+			      (e->port == port ||
+			       (below && t->held[e->port] > share));
 
 		if (may_go && goes_before(t, e, victim))
 			victim = e;
@@ -188,8 +185,8 @@ static struct entry *evict_for(struct mac_table *t, struct entry *row,
 enum mac_learned mac_learn(struct mac_table *t, uint64_t addr, uint16_t port,
 			   uint32_t now_s)
 {
-	struct entry *row = row_of(t, addr);
-	struct entry *e = find(t, row, addr, now_s);
+	struct mac_entry *row = row_of(t, addr);
+	struct mac_entry *e = find(t, row, addr, now_s);
 
 	if (e && e->port == port) {
 		/* Once a second at most, to leave the cache line clean. */
@@ -197,7 +194,10 @@ enum mac_learned mac_learn(struct mac_table *t, uint64_t addr, uint16_t port,
 			e->seen_s = now_s;
 		return MAC_KNOWN;
 	}
+	if (e && e->fixed)
+		return MAC_REFUSED;
 	if (e) {
+		t->moved_from = e->port;
 		vacate(t, e);
 		occupy(t, e, addr, port, now_s);
 		t->counters.moved++;
@@ -215,10 +215,15 @@ enum mac_learned mac_learn(struct mac_table *t, uint64_t addr, uint16_t port,
 	return MAC_NEW;
 }
 
+uint16_t mac_moved_from(const struct mac_table *t)
+{
+	return t->moved_from;
+}
+
 uint16_t mac_lookup(struct mac_table *t, uint64_t addr, uint32_t now_s)
 {
 	/* Address 0 marks an empty place, so it must not be looked for. */
-	struct entry *e = addr ? find(t, row_of(t, addr), addr, now_s) : NULL;
+	struct mac_entry *e = addr ? find(t, row_of(t, addr), addr, now_s) : NULL;
 
 	return e ? e->port : (uint16_t)MAC_NONE;
 }
@@ -230,8 +235,88 @@ void mac_flush_port(struct mac_table *t, uint16_t port)
 			vacate(t, &t->entries[i]);
 }
 
+/* A place for an address that is fixed: whoever is learned gives way. */
+static struct mac_entry *fixed_place(struct mac_table *t, struct mac_entry *row,
+				 uint32_t now_s)
+{
+	struct mac_entry *e = free_place(t, row, now_s), *victim = NULL;
+
+	if (e)
+		return e;
+	for (e = row; e < row + WAYS; e++)
+		if (!e->fixed && goes_before(t, e, victim))
+			victim = e;
+	if (victim) {
+		t->counters.evicted++;
+		vacate(t, victim);
+	}
+	return victim;
+}
+
+int mac_fix(struct mac_table *t, uint64_t addr, uint16_t port, uint32_t now_s)
+{
+	struct mac_entry *row = row_of(t, addr);
+	struct mac_entry *e = find(t, row, addr, now_s);
+
+	if (e)
+		vacate(t, e);
+	else
+		e = fixed_place(t, row, now_s);
+	if (!e)
+		return -ENOSPC;
+	occupy(t, e, addr, port, now_s);
+	e->fixed = true;
+	return 0;
+}
+
+bool mac_forget(struct mac_table *t, uint64_t addr, uint32_t now_s)
+{
+	struct mac_entry *e = addr ? find(t, row_of(t, addr), addr, now_s) : NULL;
+
+	if (e)
+		vacate(t, e);
+	return e;
+}
+
+uint32_t mac_flush_learned(struct mac_table *t, uint16_t port)
+{
+	uint32_t flushed = 0;
+
+	for (struct mac_entry *e = t->entries; e < t->entries + t->capacity; e++) {
+		if (!e->addr || e->fixed ||
+		    (port != MAC_NONE && e->port != port))
+			continue;
+		vacate(t, e);
+		flushed++;
+	}
+	return flushed;
+}
+
+bool mac_next(const struct mac_table *t, uint32_t *at, uint32_t places,
+	      uint32_t now_s, struct mac_entry *to)
+{
+	for (; *at < t->capacity && places; ++*at, places--) {
+		const struct mac_entry *e = &t->entries[*at];
+
+		if (!e->addr || aged(t, e, now_s))
+			continue;
+		*to = *e;
+		++*at;
+		return true;
+	}
+	return false;
+}
+
+uint32_t mac_held(struct mac_table *t, uint16_t port, uint32_t now_s)
+{
+	if (t->held[port] && t->swept_s != now_s)
+		mac_count(t, now_s);
+	return t->held[port];
+}
+
 uint32_t mac_count(struct mac_table *t, uint32_t now_s)
 {
+	t->swept_s = now_s;
 	for (uint32_t i = 0; i < t->capacity; i++) {
 		if (!t->entries[i].addr || !aged(t, &t->entries[i], now_s))
 			continue;

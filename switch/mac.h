@@ -25,7 +25,16 @@ enum mac_learned {
 	MAC_KNOWN,   /* was there, on this port */
 	MAC_NEW,
 	MAC_MOVED,   /* was there, on another port */
-	MAC_REFUSED, /* its row is full of addresses that may stay */
+	MAC_REFUSED, /* its row is full of addresses that may stay, or it is
+		      * fixed to another port */
+};
+
+/* An address of the table. */
+struct mac_entry {
+	uint64_t addr;
+	uint32_t seen_s;
+	uint16_t port;
+	bool fixed; /* neither ages nor moves */
 };
 
 struct mac_counters {
@@ -50,16 +59,42 @@ void mac_free(struct mac_table *t);
 enum mac_learned mac_learn(struct mac_table *t, uint64_t addr, uint16_t port,
 			   uint32_t now_s);
 
+/* The port where the last address that has moved was before. */
+uint16_t mac_moved_from(const struct mac_table *t);
+
+/* Note that @addr belongs to @port, until that is flushed or it is forgotten.
+ * Returns 0, or -ENOSPC if all places in its row are fixed. */
+int mac_fix(struct mac_table *t, uint64_t addr, uint16_t port, uint32_t now_s);
+
+/* Forget @addr. Returns whether it was there. */
+bool mac_forget(struct mac_table *t, uint64_t addr, uint32_t now_s);
+
+/* Forget what has been learned on @port, or with MAC_NONE everywhere, but not
+ * what is fixed. Returns how many. */
+uint32_t mac_flush_learned(struct mac_table *t, uint16_t port);
+
+/*
+ * The next address at or behind place *@at, at @now_s; places go from 0 to
+ * mac_capacity(). Returns false if there is none; *@at is then mac_capacity()
+ * or, if @places have been looked at, where to go on.
+ */
+bool mac_next(const struct mac_table *t, uint32_t *at, uint32_t places,
+	      uint32_t now_s, struct mac_entry *to);
+
 /* The port of @addr, or MAC_NONE if it is not known or has aged out. */
 uint16_t mac_lookup(struct mac_table *t, uint64_t addr, uint32_t now_s);
 
-/* Forget every address of @port. */
+/* Forget every address of @port, fixed ones too. */
 void mac_flush_port(struct mac_table *t, uint16_t port);
 
 /* Addresses in the table, those that have aged out taken out first. */
 uint32_t mac_count(struct mac_table *t, uint32_t now_s);
 
-/* The number of addresses @port holds, and how many there is room for. */
+/* The number of addresses @port holds, those that have aged out taken out first
+ * (once a second at most). */
+uint32_t mac_held(struct mac_table *t, uint16_t port, uint32_t now_s);
+
+/* The same with those, and how many there is room for. */
 uint32_t mac_port_count(const struct mac_table *t, uint16_t port);
 uint32_t mac_capacity(const struct mac_table *t);
 

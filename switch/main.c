@@ -15,24 +15,26 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/utsname.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "../tap/filter_expression.h"
 #include "activation.h"
 #include "clock.h"
+#include "control.h"
 #include "daemon.h"
+#include "events.h"
 #include "log.h"
 #include "mac.h"
+#include "metrics_http.h"
+#include "metrics_options.h"
+#include "observe.h"
 #include "options.h"
-#include "port_connect.h"
-#include "port_dgram.h"
-#include "port_inherit.h"
-#include "port_tap.h"
+#include "port_open.h"
+#include "restart.h"
+#include "run_directory.h"
 #include "sw.h"
-
-#ifndef VERSION
-#define VERSION "unknown"
-#endif
+#include "version.h"
 
 static void raise_limit(__rlimit_resource_t resource)
 {
@@ -87,29 +89,44 @@ static int make_mac_table(struct sw *sw)
 	return sw->forward.macs ? 0 : -ENOMEM;
 }
 
-static int open_port(struct sw *sw, const struct endpoint *e, char *why,
-		     size_t why_bytes)
+static int serve_metrics(struct sw *sw, char *why, size_t why_bytes)
 {
-	switch (e->kind) {
-	case PORT_TAP:
-		return tap_port_open(sw, e, why, why_bytes);
-	case PORT_DGRAM:
-		return dgram_port_open(sw, e, why, why_bytes);
-	case PORT_FD:
-		return inherit_port_open(sw, e, why, why_bytes);
-	default:
-		return connect_port_open(sw, e, why, why_bytes);
-	}
+	struct metrics_options where;
+
+	if (!sw->options->metrics)
+		return 0;
+	if (metrics_options_parse(sw->options->metrics, &where, why, why_bytes))
+		return -EINVAL;
+	return metrics_open(sw, &where, why, why_bytes);
 }
 
-static int sw_init(struct sw *sw, const struct options *o, char *why,
+/* Everything by which people talk to us. */
+static int open_sockets(struct sw *sw, char *why, size_t why_bytes)
+{
+	int err = listeners_open(sw, why, why_bytes);
+
+	if (!err)
+		err = control_open(sw, why, why_bytes);
+	return err ? err : serve_metrics(sw, why, why_bytes);
+}
+
+static int sw_init(struct sw *sw, struct options *o, char *why,
 		   size_t why_bytes)
 {
+	uint64_t watchdog_us = 0;
 	int err;
 
 	sw->options = o;
-	sw->now_ms = clock_now_ms();
+	sw->now_ms = sw->started_ms = clock_now_ms();
+	sw->started_wall_ns = clock_wall_ns();
+	if (sd_watchdog_enabled(0, &watchdog_us) > 0)
+		sw->loop.watchdog_ms = watchdog_us / 2000;
 	ports_init(&sw->ports);
+	observe_start(sw);
+	if (events_open(sw)) {
+		snprintf(why, why_bytes, "out of memory");
+		return -ENOMEM;
+	}
 	sw->forward.ports = &sw->ports;
 	sw->forward.hub = o->hub;
 	err = make_mac_table(sw);
@@ -122,16 +139,18 @@ static int sw_init(struct sw *sw, const struct options *o, char *why,
 	if (err)
 		return err;
 	for (unsigned i = 0; i < o->port_count; i++) {
-		err = open_port(sw, &o->ports[i], why, why_bytes);
+		err = port_open(sw, &o->ports[i], why, why_bytes);
 		if (err)
 			return err;
 	}
-	return listeners_open(sw, why, why_bytes);
+	return open_sockets(sw, why, why_bytes);
 }
 
 /* Accepts a half-built one. */
 static void sw_fini(struct sw *sw)
 {
+	metrics_close(sw);
+	control_close(sw);
 	loop_close_ports(sw);
 	listeners_close(sw);
 	loop_fini(&sw->loop);
@@ -141,6 +160,8 @@ static void sw_fini(struct sw *sw)
 		close(sw->signal_fd);
 	ports_fini(&sw->ports);
 	mac_free(sw->forward.macs);
+	events_close(sw);
+	free(sw->control);
 }
 
 /* @kind is what an inherited listener has turned out to be. */
@@ -160,12 +181,14 @@ static void announce(const struct sw *sw, const char *program)
 	struct utsname kernel;
 
 	uname(&kernel);
-	log_info("version " VERSION ", Linux %s: io_uring with deferred task work; tap reads %s",
-		 kernel.release,
+	log_info("version %s, Linux %s: io_uring with deferred task work; tap reads %s",
+		 version_text, kernel.release,
 		 sw->loop.multishot_read ? "multishot"
 		 : o->without & WITHOUT_MULTISHOT_READ
 			 ? "single (--without multishot-read)"
 			 : "single (multishot needs 6.12)");
+	if (o->no_room)
+		log_info("the listener's path is too long for a control socket beside it: there is none (name one with --control)");
 	/* The words of uml_switch, which scripts wait for. */
 	if (o->hub)
 		printf("%s will be a hub instead of a switch\n", program);
@@ -179,7 +202,7 @@ static void announce(const struct sw *sw, const char *program)
 }
 
 /* Everything between going to the background and being ready. */
-static int start(struct sw *sw, struct daemon *daemon, const struct options *o,
+static int start(struct sw *sw, struct daemon *daemon, struct options *o,
 		 char *why, size_t why_bytes)
 {
 	int err;
@@ -187,18 +210,21 @@ static int start(struct sw *sw, struct daemon *daemon, const struct options *o,
 	/* Two descriptors a port, and locked memory for rings and buffers. */
 	raise_limit(RLIMIT_NOFILE);
 	raise_limit(RLIMIT_MEMLOCK);
-	sw->reloads = has_rules(o);
+	sw->reloads = has_rules(o) || getenv("NOTIFY_SOCKET");
 	sw->signal_fd = open_signals(o->daemon, sw->reloads);
 	if (sw->signal_fd < 0) {
 		snprintf(why, why_bytes, "signals: %s", strerror(errno));
 		return -errno;
 	}
 	err = daemon_pidfile(daemon, o->pidfile, why, why_bytes);
+	if (!err && o->directory)
+		err = run_directory_make(o->directory, why, why_bytes);
 	return err ? err : sw_init(sw, o, why, why_bytes);
 }
 
-static int run(const struct options *o, const char *program)
+static int run(struct options *o, const char *program)
 {
+	bool restarting;
 	struct sw *sw = calloc(1, sizeof(*sw));
 	struct daemon daemon;
 	char why[2048] = "out of memory";
@@ -216,12 +242,19 @@ static int run(const struct options *o, const char *program)
 	} else {
 		announce(sw, program);
 		daemon_ready(&daemon, o->ready_fd);
+		sd_notify(0, "READY=1\nSTATUS=Guests can attach.");
 		loop_run(sw);
+		sd_notify(0, "STOPPING=1");
 	}
+	restarting = sw->restarting;
 	sw_fini(sw);
 	free(sw);
 	daemon_end(&daemon);
-	return err ? 1 : 0;
+	if (o->directory && !restarting)
+		run_directory_remove(o->directory);
+	if (restarting)
+		restart(o);
+	return err || restarting ? 1 : 0;
 }
 
 /* A daemon goes to "/", and connects to some again later. */
@@ -257,6 +290,18 @@ static int check_descriptor(const struct endpoint *e, int ready_fd, char *why,
 		 fd == ready_fd ? "is what --ready-fd names"
 				: "is not open: was it inherited?");
 	return -EBADF;
+}
+
+static int check_metrics(const struct options *o, char *why, size_t why_bytes)
+{
+	struct metrics_options where;
+	char wanted[512];
+
+	if (!o->metrics ||
+	    !metrics_options_parse(o->metrics, &where, wanted, sizeof(wanted)))
+		return 0;
+	snprintf(why, why_bytes, "%s", wanted);
+	return -EINVAL;
 }
 
 /* What the command line alone shows to be wrong. */
@@ -298,12 +343,24 @@ static int check_descriptors(const struct options *o, char *why,
 	return err;
 }
 
+static int find_directory(struct options *o, char *why, size_t why_bytes)
+{
+	static char directory[SOCKET_PATH_BYTES - sizeof("/control")];
+
+	if (!o->name)
+		return 0;
+	o->directory = directory;
+	return run_directory(o->name, directory, sizeof(directory), why,
+			     why_bytes);
+}
+
 /* Returns -1 to go on, or the exit status. */
 static int read_options(struct options *o, int argc, char *argv[],
 			const char *program)
 {
 	char why[2048];
 
+	restart_remember();
 	if (options_parse(argc, argv, o, why, sizeof(why))) {
 		log_error("%s", why);
 		return 2;
@@ -313,11 +370,13 @@ static int read_options(struct options *o, int argc, char *argv[],
 		return 0;
 	}
 	if (o->version) {
-		puts("ringswitch " VERSION);
+		printf("ringswitch %s\n", version_text);
 		return 0;
 	}
 	if (activation_read(o, why, sizeof(why)) ||
-	    options_complete(o, why, sizeof(why)) ||
+	    find_directory(o, why, sizeof(why)) ||
+	    options_complete(o, o->directory, why, sizeof(why)) ||
+	    check_metrics(o, why, sizeof(why)) ||
 	    check_descriptors(o, why, sizeof(why)) ||
 	    check_expressions(o, why, sizeof(why)) ||
 	    make_absolute(o, why, sizeof(why))) {
@@ -347,6 +406,8 @@ int main(int argc, char *argv[])
 	} else {
 		log_error("out of memory");
 	}
+	if (o)
+		free(o->config);
 	free(o);
 	return status;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "value.h"
@@ -21,9 +22,15 @@ enum option_id {
 	OPT_GROUP,
 	OPT_ALLOW_UID,
 	OPT_ALLOW_GID,
+	OPT_NAME,
+	OPT_CONTROL,
+	OPT_MONITOR,
+	OPT_METRICS,
+	OPT_CONFIG,
 	OPT_WITHOUT,
 	OPT_COMPAT_V0,
 	OPT_HELP,
+	OPT_H,
 	OPT_VERSION,
 	OPT_COUNT,
 };
@@ -47,8 +54,14 @@ static const struct {
 	[OPT_GROUP] = { "group", "GROUP", "group of sockets, with permissions 0770 unless --mode" },
 	[OPT_ALLOW_UID] = { "allow-uid", "USER", "only this user's guests may attach; may be repeated" },
 	[OPT_ALLOW_GID] = { "allow-gid", "GROUP", "only this group's guests may attach; may be repeated" },
+	[OPT_NAME] = { "name", "NAME", "of this switch: ringctl -n NAME; sockets in /run/ringswitch/NAME" },
+	[OPT_CONTROL] = { "control", "PATH", "control socket for ringctl ('none': none)" },
+	[OPT_MONITOR] = { "monitor", "PATH", "control socket that can only read ('none': none)" },
+	[OPT_METRICS] = { "metrics", "ADDRESS", "counters over HTTP: unix:PATH, 127.0.0.1:PORT or [::1]:PORT" },
+	[OPT_CONFIG] = { "config", "FILE", "read options from there, one a line, without dashes" },
 	[OPT_WITHOUT] = { "without", "FEATURE", "do as on a kernel without it: multishot-read" },
 	[OPT_COMPAT_V0] = { "compat-v0", NULL, NULL },
+	[OPT_H] = { "h", NULL, NULL },
 	[OPT_HELP] = { "help", NULL, "show this and exit" },
 	[OPT_VERSION] = { "version", NULL, "show the version and exit" },
 };
@@ -70,21 +83,6 @@ struct complaint {
 	char text[256];
 };
 
-static const char *add_endpoint(struct options *o, const struct endpoint *e,
-				enum endpoint_role role)
-{
-	if (role == ENDPOINT_LISTENER) {
-		if (o->listener_count == LISTENERS_MAX)
-			return "one of at most 256 listeners";
-		o->listeners[o->listener_count++] = *e;
-	} else {
-		if (o->port_count == STATIC_PORTS_MAX)
-			return "one of at most 256 ports";
-		o->ports[o->port_count++] = *e;
-	}
-	return NULL;
-}
-
 static const char *take_endpoint(struct options *o, enum option_id id,
 				 const char *text, struct complaint *c)
 {
@@ -102,7 +100,7 @@ static const char *take_endpoint(struct options *o, enum option_id id,
 					sizeof(c->text));
 	else
 		err = endpoint_parse(role, text, &e, c->text, sizeof(c->text));
-	return err ? c->text : add_endpoint(o, &e, role);
+	return err ? c->text : options_append(o, &e);
 }
 
 static const char *take_allowed(struct options *o, enum option_id id,
@@ -179,10 +177,40 @@ static const char *take_without(struct options *o, const char *text)
 	return NULL;
 }
 
+static const char *take_socket(struct endpoint *to, const char *text,
+			       struct complaint *c)
+{
+	return endpoint_parse_as(CONTROL_SOCKET, text, to, c->text,
+				 sizeof(c->text))
+		       ? c->text
+		       : NULL;
+}
+
+static const char *take_switch_name(struct options *o, const char *text)
+{
+	size_t length = strlen(text);
+
+	if (!length || length >= SWITCH_NAME_BYTES || *text == '.' ||
+	    strspn(text, "abcdefghijklmnopqrstuvwxyz"
+			 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != length)
+		return "1 to 31 letters, digits and ._- without a dot at the front";
+	o->name = text;
+	return NULL;
+}
+
 static const char *take(struct options *o, enum option_id id, const char *text,
 			struct complaint *c)
 {
 	switch (id) {
+	case OPT_NAME:
+		return take_switch_name(o, text);
+	case OPT_CONTROL:
+		return take_socket(&o->control, text, c);
+	case OPT_MONITOR:
+		return take_socket(&o->monitor, text, c);
+	case OPT_METRICS:
+		o->metrics = text;
+		return *text ? NULL : "unix:PATH, 127.0.0.1:PORT or [::1]:PORT";
 	case OPT_UNIX:
 	case OPT_LISTEN:
 	case OPT_TAP:
@@ -210,6 +238,7 @@ static const char *take(struct options *o, enum option_id id, const char *text,
 	case OPT_WITHOUT:
 		return take_without(o, text);
 	case OPT_HELP:
+	case OPT_H:
 		o->help = true;
 		return NULL;
 	case OPT_VERSION:
@@ -229,6 +258,106 @@ static void long_options(struct option to[OPT_COUNT + 1])
 						  : no_argument;
 		to[i].val = i;
 	}
+}
+
+/* The whole of @path, the caller's to free; NULL with a reason in @c. */
+static char *read_config(const char *path, struct complaint *c)
+{
+	char *text = malloc(CONFIG_FILE_BYTES + 1);
+	FILE *from = text ? fopen(path, "re") : NULL;
+	size_t bytes = from ? fread(text, 1, CONFIG_FILE_BYTES + 1, from) : 0;
+
+	if (!from || ferror(from))
+		snprintf(c->text, sizeof(c->text), "a file that can be read: %s",
+			 strerror(errno));
+	else if (bytes > CONFIG_FILE_BYTES || memchr(text, '\0', bytes))
+		snprintf(c->text, sizeof(c->text),
+			 "a text file of at most %d bytes", CONFIG_FILE_BYTES);
+	else
+		*c->text = '\0';
+	if (from)
+		fclose(from);
+	if (!from || *c->text) {
+		free(text);
+		return NULL;
+	}
+	text[bytes] = '\0';
+	return text;
+}
+
+static int find_option(const char *word)
+{
+	int id = 0;
+
+	while (id < OPT_COUNT && strcmp(table[id].name, word))
+		id++;
+	return id;
+}
+
+/* "listen uml:/tmp/uml.ctl", "hub". Returns the complaint, or NULL. */
+static const char *take_line(struct options *o, char *line, struct complaint *c)
+{
+	char *value = line + strcspn(line, " \t");
+	int id;
+
+	if (*value)
+		*value++ = '\0';
+	value += strspn(value, " \t");
+	id = find_option(line);
+	if (id == OPT_COUNT || !table[id].help || id == OPT_CONFIG ||
+	    id == OPT_HELP || id == OPT_VERSION) {
+		snprintf(c->text, sizeof(c->text),
+			 "'%.64s' is no option for a file: see --help, and leave the dashes out",
+			 line);
+		return c->text;
+	}
+	if (!table[id].argument != !*value) {
+		snprintf(c->text, sizeof(c->text), "%s %s", line,
+			 *value ? "takes no value" : "needs a value");
+		return c->text;
+	}
+	return take(o, (enum option_id)id, value, c);
+}
+
+static int take_config(struct options *o, const char *path, char *why,
+		       size_t why_bytes)
+{
+	struct complaint c;
+	char *line, *end;
+	unsigned number = 0;
+
+	if (o->config) {
+		snprintf(why, why_bytes, "--config '%.160s': one only", path);
+		return -EINVAL;
+	}
+	o->config = read_config(path, &c);
+	if (!o->config) {
+		snprintf(why, why_bytes, "--config '%.160s': must be %s", path,
+			 c.text);
+		return -EINVAL;
+	}
+	for (line = o->config; *line; line = end) {
+		const char *wanted = NULL;
+
+		number++;
+		end = line + strcspn(line, "\n");
+		if (*end)
+			*end++ = '\0';
+		line += strspn(line, " \t");
+		line[strcspn(line, "\r")] = '\0';
+		for (size_t n = strlen(line);
+		     n && (line[n - 1] == ' ' || line[n - 1] == '\t'); n--)
+			line[n - 1] = '\0';
+		if (*line && *line != '#')
+			wanted = take_line(o, line, &c);
+		if (!wanted)
+			continue;
+		snprintf(why, why_bytes, "%.160s:%u: %s%s%s", path, number,
+			 wanted == c.text ? "" : line,
+			 wanted == c.text ? "" : ": must be ", wanted);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 int options_parse(int argc, char *const argv[], struct options *o, char *why,
@@ -264,6 +393,11 @@ int options_parse(int argc, char *const argv[], struct options *o, char *why,
 				 "guests since Linux 2.4 do not need it");
 			return -EINVAL;
 		}
+		if (id == OPT_CONFIG) {
+			if (take_config(o, optarg, why, why_bytes))
+				return -EINVAL;
+			continue;
+		}
 		wanted = take(o, (enum option_id)id, optarg, &complaint);
 		if (wanted) {
 			/* What is too long must not hide what is wrong. */
@@ -293,101 +427,12 @@ int options_inherit(struct options *o, enum endpoint_role role, int fd,
 		       &e, why, why_bytes);
 	snprintf(e.name, sizeof(e.name), "%s", name);
 	e.name_shared = true;
-	wanted = add_endpoint(o, &e, role);
+	wanted = options_append(o, &e);
 	if (!wanted)
 		return 0;
 	snprintf(why, why_bytes, "inherited descriptor %d: must be %s", fd,
 		 wanted);
 	return -EINVAL;
-}
-
-/* Where nothing but taps is named, guests attach where they always have. */
-static void add_default_listener(struct options *o)
-{
-	char none[1];
-
-	if (o->listener_count)
-		return;
-	for (unsigned i = 0; i < o->port_count; i++)
-		if (o->ports[i].kind != PORT_TAP)
-			return;
-	endpoint_plain(LISTEN_UML, "/tmp/uml.ctl",
-		       &o->listeners[o->listener_count++], none, sizeof(none));
-}
-
-static struct endpoint *endpoint_at(struct options *o, unsigned i)
-{
-	return i < o->listener_count ? &o->listeners[i]
-				     : &o->ports[i - o->listener_count];
-}
-
-/* Whether there is only one of what it names. */
-static bool is_exclusive(const struct endpoint *e)
-{
-	return e->kind == PORT_TAP || e->kind == LISTEN_FD || e->kind == PORT_FD;
-}
-
-/* What two endpoints have in common that only one can have, or NULL. */
-static const char *clash(const struct endpoint *a, const struct endpoint *b)
-{
-	if (*a->name && !strcmp(a->name, b->name) && !a->name_shared &&
-	    !b->name_shared)
-		return a->name;
-	if (endpoint_makes_file(a->kind) && endpoint_makes_file(b->kind) &&
-	    !strcmp(a->argument, b->argument))
-		return a->argument;
-	if (is_exclusive(a) && is_exclusive(b) &&
-	    (a->kind == PORT_TAP) == (b->kind == PORT_TAP) &&
-	    !strcmp(a->argument, b->argument))
-		return a->argument;
-	return NULL;
-}
-
-/* A datagram port that sends to a datagram port of ours: a loop. */
-static bool sends_to_us(const struct options *o, const struct endpoint *e)
-{
-	if (e->kind != PORT_DGRAM)
-		return false;
-	for (unsigned i = 0; i < o->port_count; i++)
-		if (o->ports[i].kind == PORT_DGRAM &&
-		    !strcmp(e->remote, o->ports[i].argument))
-			return true;
-	return false;
-}
-
-int options_complete(struct options *o, char *why, size_t why_bytes)
-{
-	unsigned count;
-
-	add_default_listener(o);
-	count = o->listener_count + o->port_count;
-	for (unsigned i = 0; i < count; i++) {
-		struct endpoint *e = endpoint_at(o, i);
-
-		if (endpoint_makes_file(e->kind) && e->mode < 0)
-			e->mode = o->mode;
-		if (endpoint_makes_file(e->kind) && e->group == (gid_t)-1)
-			e->group = o->group;
-		if (sends_to_us(o, e)) {
-			snprintf(why, why_bytes,
-				 "dgram '%s': remote=%s is a port of this switch: a loop",
-				 e->argument, e->remote);
-			return -EINVAL;
-		}
-		for (unsigned j = 0; j < i; j++) {
-			const char *what = clash(e, endpoint_at(o, j));
-
-			if (!what)
-				continue;
-			snprintf(why, why_bytes,
-				 "%s '%s' is named twice: once only",
-				 what == e->name ? "name="
-						 : endpoint_kinds[e->kind],
-				 what);
-			return -EINVAL;
-		}
-	}
-	return 0;
 }
 
 void options_help(FILE *to, const char *program)
@@ -408,7 +453,8 @@ void options_help(FILE *to, const char *program)
 	}
 	fputs("\nKIND:PATH for --listen: uml:PATH, vde:DIR, bess:PATH, stream:PATH, fd:N.\n"
 	      "KIND:WHAT for --port: tap:NAME, dgram:LOCAL,remote=PEER, connect-stream:PATH,\n"
-	      "connect-bess:PATH, fd:N. Either may be followed by ,name= ,mtu= ,queue= and,\n"
+	      "connect-bess:PATH, fd:N. Either may be followed by ,name= ,mtu= ,queue=\n"
+	      ",isolated= ,learning= ,flood= ,locked= (on or off) ,mac-limit= ,mirror=PORT and,\n"
 	      "where a socket is made, ,mode= ,group=. What may cross a tap, see README:\n"
 	      ",rules=FILE or ,filter=FILE.o (eBPF), ,accept-to-guests=EXPRESSION (tcpdump's).\n"
 	      "\nOptions may be written with one dash: -unix PATH -tap NAME -hub -daemon.\n"

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "endpoint.h"
@@ -39,15 +40,26 @@ struct options {
 	unsigned allow_gid_count;
 	unsigned without;
 	bool help, version;
+	const char *name;	       /* of this switch; NULL: none */
+	const char *directory;	       /* of one that has a name, or NULL */
+	struct endpoint control, monitor; /* with argument "none": not */
+	bool no_room;		       /* for a control socket beside the listener */
+	const char *metrics;	       /* metrics_http.h; NULL: not */
+	char *config;		       /* the text of --config, the caller's
+					* to free; NULL: none */
 };
 
 /*
- * Read @argv into @o, which keeps pointers into it. Returns 0, or -EINVAL with
- * one line without newline in @why (of @why_bytes). What has been inherited
+ * Read @argv into @o, which keeps pointers into it, and the file of --config,
+ * the only one that is opened here. Returns 0, or -EINVAL with one line without newline in @why (of @why_bytes). What has been inherited
  * (options_inherit) is added by the caller, then options_complete() called.
  */
 int options_parse(int argc, char *const argv[], struct options *o, char *why,
 		  size_t why_bytes);
+
+/* Add @e, a listener or a port. Returns NULL, or what it would have to be, as
+ * there is no room. */
+const char *options_append(struct options *o, const struct endpoint *e);
 
 /* Add an inherited descriptor, a listener or a port, under @name ("": none).
  * Returns 0, or -EINVAL with a line in @why. */
@@ -55,10 +67,42 @@ int options_inherit(struct options *o, enum endpoint_role role, int fd,
 		    const char *name, char *why, size_t why_bytes);
 
 /*
- * Fill in what was left open, and check what only the whole tells. Returns 0,
- * or -EINVAL with a line in @why.
+ * Fill in what was left open, and check what only the whole tells. @directory
+ * is where a switch with a name has its sockets (run_directory.h), or NULL.
+ * Returns 0, or -EINVAL with a line in @why.
  */
-int options_complete(struct options *o, char *why, size_t why_bytes);
+int options_complete(struct options *o, const char *directory, char *why,
+		     size_t why_bytes);
+
+/* Whether @o wants this control socket. */
+static inline bool options_wants(const struct endpoint *socket)
+{
+	return *socket->argument && strcmp(socket->argument, "none");
+}
+
+/*
+ * Whether @e, which is not in @o, can be added to it; what was left open in it
+ * is filled in. 0, or -EINVAL with a line in @why.
+ */
+int options_may_add(struct options *o, struct endpoint *e, char *why,
+		    size_t why_bytes);
+
+/*
+ * A place for one more listener or port, as @e says: that of one that has been
+ * removed and has no port in use (@used) any more, or a new one. NULL if there is none.
+ */
+struct endpoint *options_add(struct options *o, const struct endpoint *e,
+			     bool (*used)(const void *context,
+					  const struct endpoint *e),
+			     const void *context);
+
+/*
+ * @o as a command line: calls @word for each word, the program's name not
+ * included.
+ */
+void options_words(const struct options *o,
+		   void (*word)(void *context, const char *word),
+		   void *context);
 
 /* The text of --help. */
 void options_help(FILE *to, const char *program);

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "ether.h"
+#include "latency.h"
 #include "port_name.h"
 #include "port_slow.h"
+#include "trace.h"
 
 const char *const drop_names[DROP_COUNT] = {
 	[DROP_RUNT] = "runt",
@@ -15,6 +18,10 @@ const char *const drop_names[DROP_COUNT] = {
 	[DROP_SAME_PORT] = "same_port",
 	[DROP_NO_PORT] = "no_port",
 	[DROP_FILTER] = "filter",
+	[DROP_ISOLATED] = "isolated",
+	[DROP_LOCKED] = "locked",
+	[DROP_MAC_LIMIT] = "mac_limit",
+	[DROP_ADMIN_DOWN] = "admin_down",
 	[DROP_QUEUE_FULL] = "queue_full",
 	[DROP_STALLED] = "stalled",
 	[DROP_TOO_LONG] = "too_long",
@@ -32,8 +39,10 @@ void ports_fini(struct ports *ps)
 {
 	for (uint16_t i = 0; i < ps->id_end; i++) {
 		assert(!ps->by_id[i] || ps->by_id[i]->state == PORT_FREE);
-		if (ps->by_id[i])
-			free(ps->by_id[i]->queue);
+		if (!ps->by_id[i])
+			continue;
+		free(ps->by_id[i]->queue);
+		free(ps->by_id[i]->latency);
 		free(ps->by_id[i]);
 	}
 }
@@ -92,6 +101,7 @@ struct port *port_new(struct ports *ps, const struct port_ops *ops,
 	queue = queue ? queue : PORT_QUEUE;
 	if (!p || !make_queue(p, queue))
 		return NULL;
+	free(p->latency);
 	*p = (struct port){
 		.ops = ops,
 		.kind = ops->kind,
@@ -104,6 +114,7 @@ struct port *port_new(struct ports *ps, const struct port_ops *ops,
 		.fd = -1,
 		.control_fd = -1,
 		.last_to = PORT_NONE,
+		.flood_at = PORT_NONE,
 		.run_frames = SINGLE_RUN_FRAMES,
 		.state = PORT_JOINING,
 		.since_ms = now_ms,
@@ -120,16 +131,28 @@ static uint64_t floods_by_others(const struct ports *ps, const struct port *p)
 
 static void flood_join(struct ports *ps, struct port *p)
 {
+	if (p->flood_at != PORT_NONE)
+		return;
 	p->flood_at = ps->flood_count;
 	ps->flood[ps->flood_count++] = p;
 }
 
 static void flood_leave(struct ports *ps, struct port *p)
 {
-	struct port *last = ps->flood[--ps->flood_count];
+	struct port *last;
 
+	if (p->flood_at == PORT_NONE)
+		return;
+	last = ps->flood[--ps->flood_count];
 	ps->flood[p->flood_at] = last;
 	last->flood_at = p->flood_at;
+	p->flood_at = PORT_NONE;
+}
+
+static void notify(struct ports *ps, struct port *p, enum port_news news)
+{
+	if (ps->notify)
+		ps->notify(ps, p, news);
 }
 
 void port_up(struct ports *ps, struct port *p)
@@ -139,11 +162,29 @@ void port_up(struct ports *ps, struct port *p)
 	ps->joining_count--;
 	ps->up_count++;
 	flood_join(ps, p);
+	trace_port_up(p);
+	notify(ps, p, PORT_NEWS_UP);
 }
 
-static int refuse(struct port *p, enum drop why)
+void port_drop(struct ports *ps, struct port *p, struct frame *f, enum drop why)
 {
 	p->counters.drop[why]++;
+	trace_frame_dropped(p, why, f->len);
+	if (p->flags & PORT_OBSERVED)
+		ps->observe(ps, p, f, SEEN_DROPPED, why);
+}
+
+void port_refuse(struct ports *ps, struct port *p, struct frame *f,
+		 enum drop why)
+{
+	p->counters.offered++;
+	port_drop(ps, p, f, why);
+}
+
+static int refuse(struct ports *ps, struct port *p, struct frame *f,
+		  enum drop why)
+{
+	port_drop(ps, p, f, why);
 	return -ENOBUFS;
 }
 
@@ -158,21 +199,35 @@ static bool too_long(const struct port *p, const struct frame *f)
 	return f->len > max;
 }
 
+/* The @place'th of those that have frames to flush. */
+static struct port **dirty_at(struct ports *ps, uint16_t place)
+{
+	return &ps->dirty[(ps->dirty_head + place) % PORTS_MAX];
+}
+
+static void make_dirty(struct ports *ps, struct port *p)
+{
+	if (p->dirty)
+		return;
+	p->dirty = true;
+	*dirty_at(ps, ps->dirty_count++) = p;
+}
+
 int port_send(struct ports *ps, struct port *p, struct frame *f)
 {
 	p->counters.offered++;
 	if (p->stalled)
-		return refuse(p, DROP_STALLED);
+		return refuse(ps, p, f, DROP_STALLED);
 	if (too_long(p, f))
-		return refuse(p, DROP_TOO_LONG);
+		return refuse(ps, p, f, DROP_TOO_LONG);
 	if (p->queue_count >= p->queue_limit)
-		return refuse(p, DROP_QUEUE_FULL);
+		return refuse(ps, p, f, DROP_QUEUE_FULL);
 	frame_ref(f);
 	*port_queue_at(p, p->queue_count++) = f;
-	if (!p->dirty && !p->blocked) {
-		p->dirty = true;
-		ps->dirty[ps->dirty_count++] = p;
-	}
+	if (p->queue_count > p->queue_high)
+		p->queue_high = p->queue_count;
+	if (!p->blocked)
+		make_dirty(ps, p);
 	return 0;
 }
 
@@ -185,18 +240,30 @@ static void queue_pop(struct port *p)
 	frame_unref(f);
 }
 
-static void queue_drop(struct port *p, enum drop why)
+static void drop_first(struct ports *ps, struct port *p, enum drop why)
 {
-	p->counters.drop[why] += p->queue_count;
-	while (p->queue_count)
-		queue_pop(p);
+	port_drop(ps, p, p->queue[p->queue_head], why);
+	queue_pop(p);
 }
 
-static void queue_sent(struct port *p, unsigned n)
+static void queue_drop(struct ports *ps, struct port *p, enum drop why)
+{
+	while (p->queue_count)
+		drop_first(ps, p, why);
+}
+
+static void queue_sent(struct ports *ps, struct port *p, unsigned n)
 {
 	p->counters.sent += n;
 	for (; n; n--) {
-		p->counters.sent_bytes += p->queue[p->queue_head]->len;
+		struct frame *f = p->queue[p->queue_head];
+
+		p->counters.sent_bytes += f->len;
+		trace_frame_sent(f, p);
+		if (f->stamp)
+			latency_note(&p->latency, f->stamp, clock_now_ns());
+		if (p->flags & PORT_OBSERVED)
+			ps->observe(ps, p, f, SEEN_OUT, 0);
 		queue_pop(p);
 	}
 }
@@ -241,13 +308,13 @@ static void grow_limit(struct port *p, unsigned taken)
 	p->queue_limit += taken;
 }
 
-static void drop_first(struct port *p, enum drop why)
+/* Nothing can be handed over, and why. */
+static void send_failed(struct ports *ps, struct port *p, int err)
 {
 	p->unfinished = false;
-	if (!p->queue_count)
-		return;
-	p->counters.drop[why]++;
-	queue_pop(p);
+	if (p->queue_count)
+		drop_first(ps, p,
+			   err == -ENETDOWN ? DROP_LINK_DOWN : DROP_SEND_ERROR);
 }
 
 static void flush(struct ports *ps, struct sw *sw, struct port *p,
@@ -259,12 +326,11 @@ static void flush(struct ports *ps, struct sw *sw, struct port *p,
 					 n);
 
 		if (taken < 0 && taken != -EAGAIN) {
-			drop_first(p, taken == -ENETDOWN ? DROP_LINK_DOWN
-							 : DROP_SEND_ERROR);
+			send_failed(ps, p, taken);
 			continue;
 		}
 		if (taken > 0) {
-			queue_sent(p, (unsigned)taken);
+			queue_sent(ps, p, (unsigned)taken);
 			grow_limit(p, (unsigned)taken);
 		}
 		if (taken < (int)n || p->unfinished) {
@@ -277,13 +343,28 @@ static void flush(struct ports *ps, struct sw *sw, struct port *p,
 
 void ports_flush(struct ports *ps, struct sw *sw, uint64_t now_ms)
 {
-	for (uint16_t i = 0; i < ps->dirty_count; i++) {
-		struct port *p = ps->dirty[i];
+	/* Who mirrors makes others dirty meanwhile: each is in the list once. */
+	while (ps->dirty_count) {
+		struct port *p = *dirty_at(ps, 0);
 
+		ps->dirty_head = (uint16_t)((ps->dirty_head + 1) % PORTS_MAX);
+		ps->dirty_count--;
 		p->dirty = false;
 		flush(ps, sw, p, now_ms);
 	}
-	ps->dirty_count = 0;
+}
+
+/* While it is stalled and not in the list, floods are counted only. */
+static void count_missed(const struct ports *ps, const struct port *p,
+			 struct port_counters *c)
+{
+	uint64_t missed = floods_by_others(ps, p) - p->flood_mark;
+
+	if (!p->stalled || p->flood_at != PORT_NONE ||
+	    p->flags & PORT_ADMIN_DOWN)
+		return;
+	c->offered += missed;
+	c->drop[DROP_STALLED] += missed;
 }
 
 void port_writable(struct ports *ps, struct port *p)
@@ -294,17 +375,14 @@ void port_writable(struct ports *ps, struct port *p)
 	if (!p->queue_count && !p->unfinished)
 		p->lagging = false;
 	if (p->stalled) {
-		uint64_t missed = floods_by_others(ps, p) - p->flood_mark;
-
+		count_missed(ps, p, &p->counters);
 		p->stalled = false;
-		p->counters.offered += missed;
-		p->counters.drop[DROP_STALLED] += missed;
-		flood_join(ps, p);
+		if (!(p->flags & PORT_ADMIN_DOWN))
+			flood_join(ps, p);
+		notify(ps, p, PORT_NEWS_STALL_END);
 	}
-	if ((p->queue_count || p->unfinished) && !p->dirty) {
-		p->dirty = true;
-		ps->dirty[ps->dirty_count++] = p;
-	}
+	if (p->queue_count || p->unfinished)
+		make_dirty(ps, p);
 }
 
 void port_stall(struct ports *ps, struct port *p)
@@ -315,9 +393,54 @@ void port_stall(struct ports *ps, struct port *p)
 	if (p->queue_limit > PORT_QUEUE_PROBATION)
 		p->queue_limit = PORT_QUEUE_PROBATION;
 	ps->blocked_count--;
-	queue_drop(p, DROP_STALLED);
-	flood_leave(ps, p);
+	trace_port_stalled(p, p->queue_count);
+	queue_drop(ps, p, DROP_STALLED);
+	if (!(p->flags & PORT_FLOOD_VARIES))
+		flood_leave(ps, p);
 	p->flood_mark = floods_by_others(ps, p);
+	notify(ps, p, PORT_NEWS_STALL);
+}
+
+void port_set_flags(struct ports *ps, struct port *p, uint8_t flags)
+{
+	bool was_down = p->flags & PORT_ADMIN_DOWN;
+	bool down = flags & PORT_ADMIN_DOWN;
+
+	if (p->state == PORT_UP) {
+		count_missed(ps, p, &p->counters);
+		p->flood_mark = floods_by_others(ps, p);
+		ps->admin_down_count = (uint16_t)(ps->admin_down_count -
+						  was_down + down);
+		if (down && !was_down)
+			queue_drop(ps, p, DROP_PORT_CLOSED);
+	}
+	p->flags = flags;
+	if (p->state != PORT_UP)
+		return;
+	/* One that takes only some floods is asked for each of them. */
+	if (down || (p->stalled && !(flags & PORT_FLOOD_VARIES)))
+		flood_leave(ps, p);
+	else
+		flood_join(ps, p);
+}
+
+int port_set_queue(struct port *p, uint32_t frames)
+{
+	uint32_t room = power_of_two(frames > p->queue_count ? frames
+							     : p->queue_count);
+	struct frame **queue = malloc(room * sizeof(struct frame *));
+
+	if (!queue)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < p->queue_count; i++)
+		queue[i] = *port_queue_at(p, i);
+	free(p->queue);
+	p->queue = queue;
+	p->queue_head = 0;
+	p->queue_mask = room - 1;
+	p->queue_max = frames;
+	p->queue_limit = frames;
+	return 0;
 }
 
 void port_fail(struct ports *ps, struct port *p, const char *why)
@@ -331,32 +454,37 @@ void port_fail(struct ports *ps, struct port *p, const char *why)
 static void dirty_leave(struct ports *ps, struct port *p)
 {
 	for (uint16_t i = 0; p->dirty && i < ps->dirty_count; i++)
-		if (ps->dirty[i] == p) {
-			ps->dirty[i] = ps->dirty[--ps->dirty_count];
+		if (*dirty_at(ps, i) == p) {
+			*dirty_at(ps, i) = *dirty_at(ps, --ps->dirty_count);
 			p->dirty = false;
 		}
 }
 
 void port_detach(struct ports *ps, struct port *p)
 {
+	const char *why = p->failed ? p->failed : "the switch ends";
 	struct port_counters last;
 
 	if (p->failed)
 		ps->failed_count--;
-	p->failed = NULL;
 	if (p->state == PORT_JOINING) {
 		ps->joining_count--;
 	} else {
 		unblock(ps, p);
-		queue_drop(p, DROP_PORT_CLOSED);
+		queue_drop(ps, p, DROP_PORT_CLOSED);
 		dirty_leave(ps, p);
+		trace_port_down(p, why);
+		notify(ps, p, PORT_NEWS_DOWN);
+		if (p->flags & PORT_ADMIN_DOWN)
+			ps->admin_down_count--;
 		last = port_counters(ps, p);
 		port_counters_add(&ps->gone, &last);
+		latency_add(&ps->gone_latency, p->latency);
 		port_name_leave(ps, p, &last);
-		if (!p->stalled)
-			flood_leave(ps, p);
+		flood_leave(ps, p);
 		ps->up_count--;
 	}
+	p->failed = NULL;
 	p->state = PORT_CLOSING;
 	ps->closing[ps->closing_count++] = p;
 }
@@ -372,7 +500,8 @@ void port_free(struct ports *ps, struct port *p)
 			ps->closing[i] = ps->closing[--ps->closing_count];
 	p->ops->release(p);
 	pool_close(p->pool);
-	p->pool = NULL;
+	pool_close(p->copies);
+	p->pool = p->copies = NULL;
 	p->state = PORT_FREE;
 	p->gen++;
 }
@@ -381,12 +510,8 @@ struct port_counters port_counters(const struct ports *ps, const struct port *p)
 {
 	struct port_counters c = p->counters;
 
-	if (p->state == PORT_UP && p->stalled) {
-		uint64_t missed = floods_by_others(ps, p) - p->flood_mark;
-
-		c.offered += missed;
-		c.drop[DROP_STALLED] += missed;
-	}
+	if (p->state == PORT_UP)
+		count_missed(ps, p, &c);
 	return c;
 }
 

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "frame.h"
+#include "latency.h"
 #include "limits.h"
 
 struct endpoint;
@@ -52,6 +53,10 @@ enum drop {
 	DROP_SAME_PORT,	  /* its destination is where it came from */
 	DROP_NO_PORT,	  /* nobody else is there */
 	DROP_FILTER,	  /* a filter at its port does not let it in */
+	DROP_ISOLATED,	  /* its destination is isolated, as its sender is */
+	DROP_LOCKED,	  /* its source does not belong to its port */
+	DROP_MAC_LIMIT,	  /* its source is one more than its port may have */
+	DROP_ADMIN_DOWN,  /* its port has been switched off */
 
 	DROP_QUEUE_FULL,  /* the receiver is slow */
 	DROP_STALLED,	  /* the receiver takes nothing */
@@ -71,6 +76,37 @@ struct port_counters {
 	uint64_t offered, sent, sent_bytes;
 	uint64_t stalls;
 	uint64_t drop[DROP_COUNT];
+};
+
+/* How a port differs from others; bits of port->flags. */
+enum {
+	PORT_ISOLATED = 1 << 0,	   /* exchanges nothing with others like it */
+	PORT_NO_LEARNING = 1 << 1, /* source addresses are not noted */
+	PORT_NO_FLOOD = 1 << 2,	   /* unicast to unknown addresses passes it by */
+	PORT_LOCKED = 1 << 3,	   /* only sources that the table has there */
+	PORT_MAC_LIMIT = 1 << 4,   /* to port->mac_limit */
+	PORT_ADMIN_DOWN = 1 << 5,  /* as if it were not there */
+	PORT_OBSERVED = 1 << 6,	   /* ports->observe is told of its frames */
+	/* Those by which not every flood is for it. */
+	PORT_FLOOD_VARIES = PORT_ISOLATED | PORT_NO_FLOOD,
+	/* Those by which its senders' addresses are judged. */
+	PORT_JUDGES_SOURCE = PORT_NO_LEARNING | PORT_LOCKED | PORT_MAC_LIMIT |
+			     PORT_ADMIN_DOWN,
+};
+
+/* What an observer is told of a frame. */
+enum seen {
+	SEEN_IN,      /* came in, and goes on */
+	SEEN_OUT,     /* the kernel has taken it */
+	SEEN_DROPPED, /* and why */
+};
+
+/* What happens to ports, for those who want to know. */
+enum port_news {
+	PORT_NEWS_UP,
+	PORT_NEWS_DOWN, /* it is being taken out; its counters are still there */
+	PORT_NEWS_STALL,
+	PORT_NEWS_STALL_END,
 };
 
 /* Requests that the kernel has and will answer: bits of port->armed. */
@@ -127,6 +163,7 @@ struct port {
 	bool tags_extra;      /* a tagged one may be 4 bytes longer */
 	bool dirty;	      /* is in ports->dirty */
 	bool blocked, stalled;
+	uint8_t flags;	      /* PORT_ISOLATED and so on */
 	bool unfinished; /* a frame that counts as sent is not out entirely */
 	bool lagging; /* has been blocked since its queue was last empty */
 	/* Where its last unicast frame went (or PORT_NONE), and how many have
@@ -135,7 +172,13 @@ struct port {
 	uint64_t run_frames;
 	enum port_state state;
 	uint16_t id;
-	uint16_t flood_at; /* place in ports->flood, if up and not stalled */
+	uint16_t flood_at; /* place in ports->flood, or PORT_NONE */
+	uint16_t mac_limit;
+	uint32_t queue_high; /* most frames that have waited at once */
+	struct latency *latency; /* of frames sent to it; NULL until the first */
+	struct port *mirror;	 /* gets a copy of all its frames; or NULL */
+	struct pool *copies;	 /* of frames mirrored to it; or NULL */
+	uint16_t captures;	 /* that it is in */
 	uint16_t number; /* in its name; 0 if there is none */
 	bool named;	 /* its name was asked for, and is remembered */
 	uint32_t gen;
@@ -154,6 +197,7 @@ struct port {
 	const char *kind; /* as its name begins */
 	char name[PORT_NAME_BYTES];
 	char description[DESCRIPTION_BYTES]; /* what its guest says of itself */
+	char mirror_name[PORT_NAME_BYTES];   /* "": none */
 	const struct endpoint *endpoint;     /* where it came from */
 
 	/* Whether a frame that it has received may go on; it may be changed.
@@ -191,15 +235,25 @@ struct ports {
 	bool numbers[PORTS_MAX];       /* in use in names, less 1 */
 	uint16_t id_end;	       /* one past the highest in use ever */
 	struct port *flood[PORTS_MAX]; /* up and not stalled */
-	struct port *dirty[PORTS_MAX]; /* has frames to flush */
+	struct port *dirty[PORTS_MAX]; /* a ring: has frames to flush */
 	struct port *starved[PORTS_MAX];
 	struct port *closing[PORTS_MAX];
-	uint16_t flood_count, dirty_count, starved_count, closing_count;
+	uint16_t flood_count, dirty_head, dirty_count, starved_count, closing_count;
 	uint16_t up_count, joining_count, blocked_count, failed_count;
+	uint16_t admin_down_count; /* of those that are up */
 	uint64_t floods; /* frames flooded, by anybody */
 	struct port_counters gone; /* the sum of ports that have been closed */
+	struct latency gone_latency;
 	struct port_past past[PORT_NAMES_KEPT];
 	uint16_t past_next; /* the place to be taken when all are */
+
+	/* Who is told of the frames of ports that are PORT_OBSERVED, in the
+	 * order in which they go; @why only of those that are dropped. Must
+	 * not change any port, but may port_send() to others. */
+	void (*observe)(struct ports *ps, struct port *p, struct frame *f,
+			enum seen seen, enum drop why);
+	/* Who is told what happens to ports; NULL: nobody. */
+	void (*notify)(struct ports *ps, struct port *p, enum port_news news);
 };
 
 extern const char *const drop_names[DROP_COUNT];
@@ -228,6 +282,25 @@ void port_up(struct ports *ps, struct port *p);
  * else has changed.
  */
 int port_send(struct ports *ps, struct port *p, struct frame *f);
+
+/* The same for one that is refused, for @why. */
+void port_refuse(struct ports *ps, struct port *p, struct frame *f,
+		 enum drop why);
+
+/*
+ * @f, which has come from @p or was on its way to it (by @why), goes no
+ * further: count it, and tell who watches. Its reference stays as it is.
+ */
+void port_drop(struct ports *ps, struct port *p, struct frame *f,
+	       enum drop why);
+
+/* The flags of @p are @flags from now on. Switching it off drops what is
+ * queued. */
+void port_set_flags(struct ports *ps, struct port *p, uint8_t flags);
+
+/* Room for @frames, 1..PORT_QUEUE_MAX, from now on; what waits beyond them may
+ * go on waiting. Returns 0 or -ENOMEM. */
+int port_set_queue(struct port *p, uint32_t frames);
 
 /* Hand over what is queued on every dirty port. */
 void ports_flush(struct ports *ps, struct sw *sw, uint64_t now_ms);

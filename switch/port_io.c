@@ -13,6 +13,7 @@
 #include "port.h"
 #include "port_slow.h"
 #include "sw.h"
+#include "trace.h"
 
 uint32_t port_io_buffer_bytes(uint32_t mtu)
 {
@@ -39,6 +40,14 @@ int port_io_open(struct sw *sw, struct port *p, uint32_t slot_bytes)
 	return err;
 }
 
+static bool judge(struct sw *sw, struct port *p, struct frame *f)
+{
+	bool admitted = p->admit(sw, p, f);
+
+	trace_filter_verdict(p, f, admitted);
+	return admitted;
+}
+
 static void received_frame(struct sw *sw, struct port *p, uint16_t buffer,
 			   uint32_t len)
 {
@@ -53,8 +62,8 @@ static void received_frame(struct sw *sw, struct port *p, uint16_t buffer,
 		sw->warm = true;
 		/* What is too long for its buffer is not all there. */
 		if (p->admit && f->len <= p->pool->slot_bytes &&
-		    !p->admit(sw, p, f))
-			forward_refused(p, f);
+		    !judge(sw, p, f))
+			forward_refused(&sw->forward, p, f);
 		else
 			forward_frame(&sw->forward, p, f, sw_now_s(sw));
 	}
@@ -79,7 +88,7 @@ int port_io_received(struct sw *sw, struct port *p, int res, uint32_t flags)
 			       (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT),
 			       res > 0 ? (uint32_t)res : 0);
 	else if (res == 0)
-		forward_empty(p);
+		forward_empty(&sw->forward, p);
 	if (p->state != PORT_UP || flags & IORING_CQE_F_MORE)
 		return 0;
 	if (res == -ENOBUFS)

@@ -117,6 +117,12 @@ void port_name_give(struct ports *ps, struct port *p, const char *name,
 		try_number(ps, p, number);
 }
 
+void port_rename(struct port *p, const char *name)
+{
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	p->named = true;
+}
+
 void port_name_leave(struct ports *ps, const struct port *p,
 		     const struct port_counters *last)
 {

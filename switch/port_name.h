@@ -28,4 +28,7 @@ struct port *port_by_name(const struct ports *ps, const char *name);
 void port_name_leave(struct ports *ps, const struct port *p,
 		     const struct port_counters *last);
 
+/* @p, which is up, is called @name, which nobody else is, from now on. */
+void port_rename(struct port *p, const char *name);
+
 #endif

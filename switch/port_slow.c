@@ -22,7 +22,7 @@ static bool starves_somebody(const struct port *p)
  * Drop from the queue of @p what @goes says, as if it had been full. Its @seen
  * is how many frames of their pool were met before.
  */
-static void queue_remove(struct port *p,
+static void queue_remove(struct ports *ps, struct port *p,
 			 bool (*goes)(const struct frame *f,
 				      const struct pool *pool, unsigned seen),
 			 const struct pool *pool)
@@ -34,7 +34,7 @@ static void queue_remove(struct port *p,
 		struct frame *f = *port_queue_at(p, i);
 
 		if (goes(f, pool, seen)) {
-			p->counters.drop[DROP_QUEUE_FULL]++;
+			port_drop(ps, p, f, DROP_QUEUE_FULL);
 			frame_unref(f);
 			continue;
 		}
@@ -65,7 +65,7 @@ static void judge_blocked(struct ports *ps, struct port *p, uint64_t now_ms)
 	    (for_ms >= STALL_STARVED_MS && starves_somebody(p)))
 		port_stall(ps, p);
 	else if (for_ms >= STALL_FLOODED_MS && ps->starved_count)
-		queue_remove(p, flooded_and_missed, NULL);
+		queue_remove(ps, p, flooded_and_missed, NULL);
 }
 
 /*
@@ -73,10 +73,11 @@ static void judge_blocked(struct ports *ps, struct port *p, uint64_t now_ms)
  * One that has sent to several must not be held up for all of them by one that
  * is slow: that one keeps its share of the sender's buffers.
  */
-static void recall(struct port *from, const struct port *sender)
+static void recall(struct ports *ps, struct port *from,
+		   const struct port *sender)
 {
 	if (sender->run_frames < SINGLE_RUN_FRAMES)
-		queue_remove(from, beyond_share, sender->pool);
+		queue_remove(ps, from, beyond_share, sender->pool);
 }
 
 static void judge_pace(struct ports *ps, struct port *p, uint64_t now_ms)
@@ -91,7 +92,7 @@ static void judge_pace(struct ports *ps, struct port *p, uint64_t now_ms)
 	    p->counters.sent_bytes - p->pace_bytes < wanted * full_frame) {
 		p->slow_until_ms = now_ms + SLOW_MS;
 		for (uint16_t i = 0; i < ps->starved_count; i++)
-			recall(p, ps->starved[i]);
+			recall(ps, p, ps->starved[i]);
 	}
 	port_note_pace(p, now_ms);
 }
@@ -120,7 +121,7 @@ void port_starve(struct ports *ps, struct port *p, uint64_t now_ms)
 
 		if (slow->state == PORT_UP && slow->blocked &&
 		    !slow->stalled && now_ms < slow->slow_until_ms)
-			recall(slow, p);
+			recall(ps, slow, p);
 	}
 }
 

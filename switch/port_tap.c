@@ -10,9 +10,11 @@
 
 #include "../tap/filter.h"
 #include "../tap/tap.h"
+#include "client.h"
 #include "clock.h"
 #include "endpoint.h"
 #include "ether.h"
+#include "events.h"
 #include "frame.h"
 #include "log.h"
 #include "port_io.h"
@@ -190,13 +192,15 @@ static bool attach_again(struct sw *sw, struct port *p)
 	return false;
 }
 
-/* Its device as the kernel's restarts leave it: busy for a moment. */
-static int open_device(const char *name, struct tap_state *state, char *why,
-		       size_t why_bytes)
+/* Its device as the kernel's restarts leave it: busy for a moment. While frames
+ * flow nobody waits. */
+static int open_device(const struct sw *sw, const char *name,
+		       struct tap_state *state, char *why, size_t why_bytes)
 {
+	int max_tries = sw->running ? 1 : RESTART_TRIES;
 	int fd = -EBUSY;
 
-	for (int tries = 0; fd == -EBUSY && tries < RESTART_TRIES; tries++) {
+	for (int tries = 0; fd == -EBUSY && tries < max_tries; tries++) {
 		if (tries)
 			clock_pause();
 		fd = tap_open(name, state, why, why_bytes);
@@ -295,7 +299,7 @@ int tap_port_open(struct sw *sw, const struct endpoint *e, char *why,
 	err = load_filter(p, why, why_bytes);
 	if (err)
 		return err;
-	p->fd = open_device(e->argument, &state, why, why_bytes);
+	p->fd = open_device(sw, e->argument, &state, why, why_bytes);
 	if (p->fd < 0)
 		return p->fd;
 	err = p->filter ? filter_open(p->filter, p->fd, state.name, sw->now_ms,
@@ -333,23 +337,47 @@ static bool is_tap(const struct port *p)
 	return p->ops == &tap_ops && p->state == PORT_UP;
 }
 
-void tap_ports_reload(struct sw *sw)
+static void tell_reload(struct sw *sw, const struct port *p, int err,
+			const char *why)
 {
-	char why[FILTER_WHY_BYTES];
+	char text[2560];
+
+	if (err) {
+		log_error("%s", why);
+		log_error("tap %s: rules: the old ones stay in force",
+			  p->endpoint->argument);
+	} else {
+		say_what_filters(p, "");
+	}
+	if (!events_wanted(sw, EVENT_RELOAD))
+		return;
+	filter_describe(p->filter, text, sizeof(text));
+	events_tell(sw, EVENT_RELOAD, "{s:s, s:b, s:o}", "port", p->name, "ok",
+		    !err, "message", client_text(err ? why : text));
+}
+
+int tap_ports_reload(struct sw *sw, const struct port *only, char *why,
+		     size_t why_bytes)
+{
+	char reason[FILTER_WHY_BYTES];
+	int first = 0;
 
 	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
 		struct port *p = sw->ports.by_id[i];
+		int err;
 
-		if (!is_tap(p) || !p->filter || !*p->endpoint->rules)
+		if (!is_tap(p) || !p->filter || !*p->endpoint->rules ||
+		    (only && only != p))
 			continue;
-		if (filter_reload(p->filter, sw->now_ms, why, sizeof(why))) {
-			log_error("%s", why);
-			log_error("tap %s: rules: the old ones stay in force",
-				  p->endpoint->argument);
-		} else {
-			say_what_filters(p, "");
+		err = filter_reload(p->filter, sw->now_ms, reason,
+				    sizeof(reason));
+		tell_reload(sw, p, err, reason);
+		if (err && !first) {
+			snprintf(why, why_bytes, "%s", reason);
+			first = err;
 		}
 	}
+	return first;
 }
 
 void tap_ports_report(struct sw *sw, FILE *to)

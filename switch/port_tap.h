@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 struct endpoint;
+struct port;
 struct sw;
 
 /*
@@ -29,8 +30,12 @@ int tap_port_adopt(struct sw *sw, const struct endpoint *e, int fd, char *why,
 /* The watch has something to say. */
 void tap_ports_on_link(struct sw *sw);
 
-/* Read the taps' rule files again; what is wrong with them is logged. */
-void tap_ports_reload(struct sw *sw);
+/*
+ * Read the rule files of @only, or of all taps (NULL), again. What is wrong with
+ * them is logged; the first complaint is also in @why, and its -errno returned.
+ */
+int tap_ports_reload(struct sw *sw, const struct port *only, char *why,
+		     size_t why_bytes);
 
 /* What the taps' filters have counted, as lines (filter.h). */
 void tap_ports_report(struct sw *sw, FILE *to);

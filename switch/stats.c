@@ -4,18 +4,70 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "control.h"
 #include "log.h"
 #include "mac.h"
 #include "port_tap.h"
 #include "sw.h"
 
-static const char *state_of(const struct port *p)
+const char *stats_state(const struct port *p)
 {
+	if (p->flags & PORT_ADMIN_DOWN)
+		return "admin-down";
 	if (p->detached)
 		return "detached";
 	if (p->link_down)
 		return "down";
 	return p->stalled ? "stalled" : p->blocked ? "blocked" : "up";
+}
+
+bool stats_port(const struct sw *sw, uint16_t id, struct stats_port *to)
+{
+	const struct port *p = id < sw->ports.id_end ? sw->ports.by_id[id]
+						     : NULL;
+
+	if (!p || p->state != PORT_UP)
+		return false;
+	*to = (struct stats_port){
+		.name = p->name,
+		.kind = p->kind,
+		.state = stats_state(p),
+		.counters = port_counters(&sw->ports, p),
+		.queued = p->queue_count,
+		.queue_high = p->queue_high,
+		.queue_limit = p->queue_limit,
+		.credits = p->pool ? p->pool->available : 0,
+		.credits_max = p->pool ? p->pool->count : 0,
+		.latency = p->latency,
+	};
+	return true;
+}
+
+void stats_sums(struct sw *sw, struct stats_sums *to)
+{
+	*to = (struct stats_sums){
+		.closed = sw->ports.gone,
+		.total = sw->ports.gone,
+		.closed_latency = sw->ports.gone_latency,
+		.total_latency = sw->ports.gone_latency,
+		/* Before the counters are read: it takes out what has aged. */
+		.mac_entries = mac_count(sw->forward.macs, sw_now_s(sw)),
+		.mac_capacity = mac_capacity(sw->forward.macs),
+		.mac = mac_counters(sw->forward.macs),
+		.loop = &sw->loop.counters,
+		.control = control_counters(sw),
+	};
+	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
+		const struct port *p = sw->ports.by_id[i];
+		struct port_counters c;
+
+		if (p->state != PORT_UP)
+			continue;
+		c = port_counters(&sw->ports, p);
+		port_counters_add(&to->total, &c);
+		latency_add(&to->total_latency, p->latency);
+		to->queued += p->queue_count;
+	}
 }
 
 static void print_port(FILE *to, const char *name, const char *state,
@@ -41,32 +93,24 @@ static void print_port(FILE *to, const char *name, const char *state,
 
 static void print(struct sw *sw, FILE *to)
 {
-	struct port_counters total = sw->ports.gone;
-	const struct mac_counters *m = mac_counters(sw->forward.macs);
-	/* Before the counters are read: it takes out what has aged. */
-	uint32_t entries = mac_count(sw->forward.macs, sw_now_s(sw));
-	uint32_t queued = 0;
+	struct stats_sums sums;
+	struct stats_port port;
 
+	stats_sums(sw, &sums);
 	tap_ports_report(sw, to);
-	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
-		const struct port *p = sw->ports.by_id[i];
-		struct port_counters c;
-
-		if (p->state != PORT_UP)
-			continue;
-		c = port_counters(&sw->ports, p);
-		print_port(to, p->name, state_of(p), p->kind, p->description, &c,
-			   p->queue_count);
-		port_counters_add(&total, &c);
-		queued += p->queue_count;
-	}
-	print_port(to, "closed", "closed", NULL, "", &sw->ports.gone, 0);
-	print_port(to, "total", "sum", NULL, "", &total, queued);
+	for (uint16_t i = 0; i < sw->ports.id_end; i++)
+		if (stats_port(sw, i, &port))
+			print_port(to, port.name, port.state, port.kind,
+				   sw->ports.by_id[i]->description,
+				   &port.counters, port.queued);
+	print_port(to, "closed", "closed", NULL, "", &sums.closed, 0);
+	print_port(to, "total", "sum", NULL, "", &sums.total, sums.queued);
 	fprintf(to,
 		"mac entries=%u capacity=%u learned=%" PRIu64 " moved=%" PRIu64
 		" expired=%" PRIu64 " evicted=%" PRIu64 " refused=%" PRIu64 "\n",
-		entries, mac_capacity(sw->forward.macs), m->learned, m->moved,
-		m->expired, m->evicted, m->refused);
+		sums.mac_entries, sums.mac_capacity, sums.mac->learned,
+		sums.mac->moved, sums.mac->expired, sums.mac->evicted,
+		sums.mac->refused);
 }
 
 void stats_report(struct sw *sw)

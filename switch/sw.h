@@ -5,6 +5,7 @@
 #define SW_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "forward.h"
@@ -17,10 +18,16 @@ struct sw {
 	struct loop loop;
 	struct forward forward;
 	struct ports ports;
-	struct listener *listeners;
-	uint16_t listener_count;
-	const struct options *options;
+	struct listener *listeners; /* LISTENERS_MAX of them */
+	uint16_t listener_count;    /* one past the last that was ever open */
+	struct options *options;
+	struct control *control;
+	struct capture *captures;   /* all that go on, as a list */
+	struct events *events;
+	bool mirrors_changed;	    /* observe_find_mirrors() is to look */
+	struct metrics *metrics;
 	uint64_t now_ms; /* the time of this round */
+	uint64_t started_ms, started_wall_ns;
 	int signal_fd;
 	int link_watch_fd;    /* -1: no tap */
 	bool watch_stdin;
@@ -28,8 +35,21 @@ struct sw {
 	bool ports_looking;   /* some port looks for its other side */
 	bool warm;	      /* some port has buffers to trim */
 	bool reloads;	      /* SIGHUP is to read rule files again */
+	bool running;		  /* start-up is over: nothing may wait */
 	bool stopping;
+	bool restarting;	  /* and is to start anew then */
 };
+
+/* The switch that these are a part of. */
+static inline struct sw *sw_of_ports(struct ports *ps)
+{
+	return (struct sw *)((char *)ps - offsetof(struct sw, ports));
+}
+
+static inline struct sw *sw_of_forward(struct forward *fw)
+{
+	return (struct sw *)((char *)fw - offsetof(struct sw, forward));
+}
 
 static inline uint32_t sw_now_s(const struct sw *sw)
 {

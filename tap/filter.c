@@ -1,6 +1,7 @@
 #include "filter.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -201,10 +202,55 @@ void filter_take_samples(struct filter *f)
 		filter_builtin_take_samples(f->builtin);
 }
 
-void filter_report(struct filter *f, FILE *to)
+void filter_visit(struct filter *f, const struct filter_visitor *v)
 {
 	if (!f->builtin)
 		return;
 	filter_builtin_take_samples(f->builtin);
-	filter_builtin_report(f->builtin, f->tap, to);
+	filter_builtin_visit(f->builtin, v);
+}
+
+const struct filter_options *filter_options(const struct filter *f)
+{
+	return &f->options;
+}
+
+/* Where the lines go. */
+struct report {
+	const char *tap;
+	FILE *to;
+};
+
+static void print_count(void *context, const struct filter_count *c)
+{
+	const struct report *r = context;
+
+	fprintf(r->to,
+		"rule tap=%s line=%u direction=%s action=%s frames=%" PRIu64
+		" bytes=%" PRIu64,
+		r->tap, c->line, c->direction, c->action, c->frames, c->bytes);
+	if (c->limits)
+		fprintf(r->to, " over=%" PRIu64, c->over);
+	fprintf(r->to, " text=\"%s\"\n", c->text);
+}
+
+static void print_lost(void *context, const struct filter_lost *l)
+{
+	const struct report *r = context;
+
+	fprintf(r->to,
+		"dropped tap=%s line=%u direction=%s age_ms=%" PRId64
+		" bytes=%u frame=",
+		r->tap, l->line, l->direction, l->age_ms, l->bytes);
+	for (unsigned i = 0; i < l->taken; i++)
+		fprintf(r->to, "%02x", l->frame[i]);
+	fputc('\n', r->to);
+}
+
+void filter_report(struct filter *f, FILE *to)
+{
+	struct report report = { f->tap, to };
+	const struct filter_visitor v = { print_count, print_lost, &report };
+
+	filter_visit(f, &v);
 }

@@ -80,6 +80,36 @@ void filter_describe(const struct filter *f, char *text, size_t bytes);
 int filter_samples_fd(const struct filter *f);
 void filter_take_samples(struct filter *f);
 
+/* A rule that has counted something; or the default, whose line is 0. */
+struct filter_count {
+	const char *direction, *action, *text;
+	uint32_t line;
+	bool limits; /* then @over is of frames beyond its limit */
+	uint64_t frames, bytes, over;
+};
+
+/* A frame that has been dropped, or its beginning. */
+struct filter_lost {
+	const char *direction;
+	uint32_t line;
+	int64_t age_ms;
+	uint32_t bytes; /* of all */
+	const uint8_t *frame;
+	unsigned taken; /* bytes at @frame */
+};
+
+struct filter_visitor {
+	void (*count)(void *context, const struct filter_count *c);
+	void (*lost)(void *context, const struct filter_lost *l);
+	void *context;
+};
+
+/* Calls @v for each of them, the oldest dropped frame first. */
+void filter_visit(struct filter *f, const struct filter_visitor *v);
+
+/* What was asked for; its strings live as long as @f. */
+const struct filter_options *filter_options(const struct filter *f);
+
 /* The rules that have counted something, and the last dropped frames, as
  * lines: README, Counters. */
 void filter_report(struct filter *f, FILE *to);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "filter.skel.h"
+#include "filter.h"
 #include "filter_compile.h"
 #include "filter_file.h"
 #include "filter_rules.h"
@@ -276,42 +277,47 @@ void filter_builtin_take_samples(struct filter_builtin *b)
 	ring_buffer__consume(b->ring);
 }
 
-static void report_rule(const struct filter_builtin *b, uint32_t at,
-			int direction, const char *tap, const char *text,
-			FILE *to)
+static void visit_rule(const struct filter_builtin *b, uint32_t at,
+		       int direction, const char *text,
+		       const struct filter_visitor *v)
 {
 	const struct filter_rule *r =
 		&lines_of(b, b->skeleton->bss->in_force)[at].rule;
+	const struct filter_count count = {
+		.direction = filter_direction_names[direction],
+		.action = filter_action_names[r->action],
+		.text = text,
+		.line = r->line,
+		.limits = r->action == FILTER_LIMIT_PACKETS ||
+			  r->action == FILTER_LIMIT_BITS,
+		.frames = r->frames,
+		.bytes = r->bytes,
+		.over = r->over,
+	};
 
-	if (!at || !r->frames)
-		return;
-	fprintf(to,
-		"rule tap=%s line=%u direction=%s action=%s frames=%" PRIu64
-		" bytes=%" PRIu64,
-		tap, r->line, filter_direction_names[direction],
-		filter_action_names[r->action], (uint64_t)r->frames,
-		(uint64_t)r->bytes);
-	if (r->action == FILTER_LIMIT_PACKETS || r->action == FILTER_LIMIT_BITS)
-		fprintf(to, " over=%" PRIu64, (uint64_t)r->over);
-	fprintf(to, " text=\"%s\"\n", text);
+	if (at && r->frames)
+		v->count(v->context, &count);
 }
 
-static void report_sample(const struct filter_sample *s, int64_t now_ns,
-			  const char *tap, FILE *to)
+static void visit_sample(const struct filter_sample *s, int64_t now_ns,
+			 const struct filter_visitor *v)
 {
 	int64_t age_ms = (now_ns - (int64_t)s->ns) / 1000000;
+	const struct filter_lost lost = {
+		.direction = filter_direction_names[s->direction],
+		.line = s->line,
+		.age_ms = age_ms > 0 ? age_ms : 0,
+		.bytes = s->frame_bytes,
+		.frame = s->frame,
+		.taken = s->taken < FILTER_SAMPLE_BYTES ? s->taken
+							: FILTER_SAMPLE_BYTES,
+	};
 
-	fprintf(to, "dropped tap=%s line=%u direction=%s age_ms=%" PRId64
-		    " bytes=%u frame=",
-		tap, s->line, filter_direction_names[s->direction],
-		age_ms > 0 ? age_ms : 0, s->frame_bytes);
-	for (int i = 0; i < s->taken && i < FILTER_SAMPLE_BYTES; i++)
-		fprintf(to, "%02x", s->frame[i]);
-	fputc('\n', to);
+	v->lost(v->context, &lost);
 }
 
-void filter_builtin_report(const struct filter_builtin *b, const char *tap,
-			   FILE *to)
+void filter_builtin_visit(const struct filter_builtin *b,
+			  const struct filter_visitor *v)
 {
 	const struct filter_rules *r = b->set.rules;
 	const struct filter_table *t = b->set.table;
@@ -323,19 +329,17 @@ void filter_builtin_report(const struct filter_builtin *b, const char *tap,
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	for (int d = 0; d < FILTER_DIRECTIONS; d++) {
 		for (uint32_t i = 0; i < r->name_count; i++)
-			report_rule(b, t->name_at[d][i], d, tap,
-				    r->names[i].text, to);
+			visit_rule(b, t->name_at[d][i], d, r->names[i].text, v);
 		for (uint32_t i = 0; i < r->statement_count; i++)
-			report_rule(b, t->rule_at[d][i], d, tap,
-				    r->statements[i].text, to);
-		report_rule(b, t->rule_at[d][r->statement_count], d, tap,
-			    default_text, to);
-		report_rule(b, t->unseen_at[d], d, tap, not_seen, to);
+			visit_rule(b, t->rule_at[d][i], d, r->statements[i].text,
+				   v);
+		visit_rule(b, t->rule_at[d][r->statement_count], d,
+			   default_text, v);
+		visit_rule(b, t->unseen_at[d], d, not_seen, v);
 	}
 	for (uint64_t i = first; i < b->sample_count; i++)
-		report_sample(&b->samples[i % LAST_SAMPLES],
-			      now.tv_sec * INT64_C(1000000000) + now.tv_nsec,
-			      tap, to);
+		visit_sample(&b->samples[i % LAST_SAMPLES],
+			     now.tv_sec * INT64_C(1000000000) + now.tv_nsec, v);
 }
 
 /* Loading ------------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 struct filter_builtin;
 struct filter_rules;
 struct filter_table;
+struct filter_visitor;
 
 /*
  * Load them for @tap, with rules of file @path in force. Returns it, the caller's, with
@@ -42,7 +43,7 @@ uint32_t filter_builtin_names(const struct filter_builtin *b);
 
 int filter_builtin_samples_fd(const struct filter_builtin *b);
 void filter_builtin_take_samples(struct filter_builtin *b);
-void filter_builtin_report(const struct filter_builtin *b, const char *tap,
-			   FILE *to);
+void filter_builtin_visit(const struct filter_builtin *b,
+			  const struct filter_visitor *v);
 
 #endif

@@ -310,7 +310,8 @@ def test_a_socket_somebody_has_put_in_its_place_is_left_alone(tmp_path):
     """Only what we made ourselves is ours to remove."""
     with lab.Switch(workdir=tmp_path) as first:
         os.unlink(first.socket)
-        with lab.Switch(workdir=tmp_path, name="second") as second:
+        with lab.Switch("--control", "none", workdir=tmp_path,
+                        name="second") as second:
             assert first.stop() == 0
             assert_serves(second.socket)
 

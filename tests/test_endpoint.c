@@ -1,10 +1,12 @@
 #include "test.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../switch/endpoint.h"
+#include "../switch/port.h"
 
 static struct endpoint e;
 static char why[256];
@@ -42,6 +44,7 @@ static void every_kind_is_known_in_its_role(void **state)
 		{ ENDPOINT_PORT, "connect-stream:/p", PORT_CONNECT_STREAM, "/p" },
 		{ ENDPOINT_PORT, "connect-bess:/p", PORT_CONNECT_BESS, "/p" },
 		{ ENDPOINT_PORT, "fd:1000", PORT_FD, "1000" },
+		{ ENDPOINT_CONTROL, "control:/c", CONTROL_SOCKET, "/c" },
 	};
 
 	(void)state;
@@ -256,6 +259,86 @@ static void a_plain_argument_has_no_keys(void **state)
 			 -EINVAL);
 }
 
+static void switches_are_on_or_off(void **state)
+{
+	static const struct {
+		const char *text;
+		uint8_t flags;
+	} cases[] = {
+		{ "isolated=on", PORT_ISOLATED },   { "isolated=off", 0 },
+		{ "learning=off", PORT_NO_LEARNING }, { "learning=on", 0 },
+		{ "flood=off", PORT_NO_FLOOD },	    { "flood=on", 0 },
+		{ "locked=on", PORT_LOCKED },	    { "locked=off", 0 },
+		{ "learning=off,locked=on", PORT_NO_LEARNING | PORT_LOCKED },
+		{ "flood=off,isolated=on,learning=on",
+		  PORT_NO_FLOOD | PORT_ISOLATED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char text[128];
+
+		snprintf(text, sizeof(text), "uml:/u,%s", cases[i].text);
+		assert_int_equal(parse(ENDPOINT_LISTENER, text), 0);
+		assert_int_equal(e.flags, cases[i].flags);
+		snprintf(text, sizeof(text), "tap:t,%s", cases[i].text);
+		assert_int_equal(parse(ENDPOINT_PORT, text), 0);
+		assert_int_equal(e.flags, cases[i].flags);
+	}
+	refused(ENDPOINT_LISTENER, "uml:/u,isolated=yes",
+		"with 'on' or 'off' as isolated=");
+	refused(ENDPOINT_LISTENER, "uml:/u,learning=", "learning=");
+	refused(ENDPOINT_LISTENER, "uml:/u,flood=ON", "flood=");
+	refused(ENDPOINT_LISTENER, "uml:/u,locked=onn", "locked=");
+	refused(ENDPOINT_LISTENER, "uml:/u,locked", "with a value: locked=");
+	refused(ENDPOINT_LISTENER, "uml:/u,locked=on,locked=on",
+		"with one locked= only");
+}
+
+static void a_port_may_have_some_addresses_or_any(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(ENDPOINT_PORT, "tap:t,mac-limit=1"), 0);
+	assert_int_equal(e.mac_limit, 1);
+	assert_int_equal(e.flags, PORT_MAC_LIMIT);
+	assert_int_equal(parse(ENDPOINT_PORT, "tap:t,mac-limit=65535"), 0);
+	assert_int_equal(e.mac_limit, 65535);
+	assert_int_equal(parse(ENDPOINT_PORT, "tap:t,mac-limit=0,locked=on"), 0);
+	assert_int_equal(e.mac_limit, 0);
+	assert_int_equal(e.flags, PORT_LOCKED);
+	refused(ENDPOINT_PORT, "tap:t,mac-limit=65536", "65535 addresses as mac-limit=");
+	refused(ENDPOINT_PORT, "tap:t,mac-limit=-1", "mac-limit=");
+	refused(ENDPOINT_PORT, "tap:t,mac-limit=", "mac-limit=");
+}
+
+static void a_mirror_is_a_ports_name(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(ENDPOINT_PORT, "fd:3,mirror=web-1"), 0);
+	assert_string_equal(e.mirror, "web-1");
+	assert_string_equal(e.name, "");
+	refused(ENDPOINT_PORT, "fd:3,mirror=", "mirror=");
+	refused(ENDPOINT_PORT, "fd:3,mirror=a b", "as mirror=");
+	refused(ENDPOINT_PORT, "fd:3,mirror=total", "as mirror=");
+}
+
+static void a_control_socket_has_permissions_and_nothing_else(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(ENDPOINT_CONTROL, "control:/c,mode=0660,group=5"),
+			 0);
+	assert_int_equal(e.mode, 0660);
+	assert_int_equal(e.group, 5);
+	assert_true(endpoint_makes_file(e.kind));
+	refused(ENDPOINT_CONTROL, "control:/c,name=x",
+		"without 'name': the keys of control are mode, group");
+	refused(ENDPOINT_CONTROL, "control:/c,isolated=on", "isolated");
+	refused(ENDPOINT_CONTROL, "control:", "path");
+	refused(ENDPOINT_CONTROL, "uml:/c", "kinds control");
+	refused(ENDPOINT_LISTENER, "control:/c", "uml, vde");
+	refused(ENDPOINT_PORT, "control:/c", "tap, dgram");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +354,10 @@ int main(void)
 		cmocka_unit_test(others_paths_become_absolute),
 		cmocka_unit_test(a_tap_has_filters),
 		cmocka_unit_test(a_file_of_a_filter_may_be_as_long_as_there_is_room),
+		cmocka_unit_test(switches_are_on_or_off),
+		cmocka_unit_test(a_port_may_have_some_addresses_or_any),
+		cmocka_unit_test(a_mirror_is_a_ports_name),
+		cmocka_unit_test(a_control_socket_has_permissions_and_nothing_else),
 		cmocka_unit_test(lines_stay_lines),
 		cmocka_unit_test(a_plain_argument_has_no_keys),
 	};

@@ -106,7 +106,7 @@ static void runts_are_dropped_and_counted(void **state)
 	(void)state;
 	for (uint32_t len = 0; len < ETHER_HEADER_BYTES; len++)
 		fake_receive(&net, 0, BROADCAST, station(0), len, 0);
-	forward_empty(net.fakes[0].port);
+	forward_empty(&net.forward, net.fakes[0].port);
 	fake_flush(&net);
 	expect_taken(0, 0, 0, 0);
 	assert_int_equal(dropped(0, DROP_RUNT), ETHER_HEADER_BYTES + 1);

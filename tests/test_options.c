@@ -21,7 +21,7 @@ static int parse(const char *line)
 		argv[argc++] = word;
 	if (options_parse(argc, argv, &o, why, sizeof(why)))
 		return -EINVAL;
-	return options_complete(&o, why, sizeof(why));
+	return options_complete(&o, NULL, why, sizeof(why));
 }
 
 static void refused(const char *line, const char *naming)
@@ -146,7 +146,7 @@ static void what_is_inherited_is_named_like_the_rest(void **state)
 	assert_int_equal(options_inherit(&o, ENDPOINT_PORT, 4, "", why,
 					 sizeof(why)),
 			 0);
-	assert_int_equal(options_complete(&o, why, sizeof(why)), 0);
+	assert_int_equal(options_complete(&o, NULL, why, sizeof(why)), 0);
 	assert_int_equal(o.listener_count, 1);
 	assert_int_equal(o.listeners[0].kind, LISTEN_FD);
 	assert_string_equal(o.listeners[0].argument, "3");
@@ -163,7 +163,7 @@ static void inherited_names_may_be_the_same(void **state)
 		assert_int_equal(options_inherit(&o, ENDPOINT_LISTENER, fd,
 						 "lab", why, sizeof(why)),
 				 0);
-	assert_int_equal(options_complete(&o, why, sizeof(why)), 0);
+	assert_int_equal(options_complete(&o, NULL, why, sizeof(why)), 0);
 }
 
 static void datagrams_to_ourselves_are_refused(void **state)

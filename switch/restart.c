@@ -1,0 +1,62 @@
+#include "restart.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "options.h"
+
+#define MARK "RINGSWITCH_RESTART"
+
+static char program[PATH_MAX], directory[PATH_MAX];
+
+/* Words of a command line, with a NULL behind them. */
+struct words {
+	char *word[4 * (LISTENERS_MAX + STATIC_PORTS_MAX + ALLOW_MAX)];
+	unsigned count;
+};
+
+void restart_remember(void)
+{
+	ssize_t length = readlink("/proc/self/exe", program,
+				  sizeof(program) - 1);
+
+	program[length > 0 ? length : 0] = '\0';
+	if (!getcwd(directory, sizeof(directory)))
+		directory[0] = '\0';
+}
+
+static void add(void *context, const char *word)
+{
+	struct words *w = context;
+
+	if (w->count + 1 < sizeof(w->word) / sizeof(*w->word))
+		w->word[w->count++] = strdup(word);
+}
+
+void restart(const struct options *o)
+{
+	struct words words = { .count = 0 };
+
+	add(&words, program);
+	options_words(o, add, &words);
+	/* A daemon is in / now, and paths may begin where it was started. */
+	if ((*directory && chdir(directory)) || setenv(MARK, "1", 1))
+		log_error("cannot start anew: %s", strerror(errno));
+	else
+		execv(program, words.word);
+	log_error("cannot start anew: %s: %s", program, strerror(errno));
+	while (words.count)
+		free(words.word[--words.count]);
+}
+
+bool restart_is_one(void)
+{
+	bool is = getenv(MARK);
+
+	unsetenv(MARK);
+	return is;
+}

@@ -1,0 +1,23 @@
+/*
+ * Starting anew: the same process becomes the program as it is on the disk now,
+ * with the configuration as it was at the end.
+ */
+#ifndef RESTART_H
+#define RESTART_H
+
+#include <stdbool.h>
+
+struct options;
+
+/* Note which file we are, while it is still there, and where we are. */
+void restart_remember(void);
+
+/* Become it anew, with the words of @o. Returns if that fails, with a line in
+ * the log. */
+void restart(const struct options *o);
+
+/* Whether this process has been started like that, and is in the background
+ * already. To be asked once. */
+bool restart_is_one(void);
+
+#endif
