@@ -122,7 +122,7 @@ examples: $(EXAMPLES)
 test-objects: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bpf_*.bpf.c))
 
 # What --version says follows the tree.
-VERSIONED := switch/version switch/ringctl tap/ringtap
+VERSIONED := switch/version switch/metrics switch/ringctl tap/ringtap
 $(VERSIONED:%=$(BUILD)/%.o): $(BUILD)/version
 $(BUILD)/version: FORCE
 	@mkdir -p $(@D)
@@ -150,8 +150,9 @@ NEED_demo  := $(NEED_build) user-mode-linux busybox-static cpio iperf3 \
 NEED_demo-rootless := $(NEED_demo) passt
 NEED_check := $(NEED_demo) clang libclang-rt-dev libcmocka-dev python3-pytest \
               python3-jsonschema python3-pexpect python3-pyte \
-              python3-prometheus-client tshark bpftrace binutils man-db \
-              mandoc bash-completion zsh \
+              python3-prometheus-client tshark bpftrace binutils groff-base man-db \
+              mandoc bash-completion zsh curl socat build-essential debhelper \
+              dpkg-dev lintian systemd \
               python3-scapy vdeplug vde2 qemu-system-x86 passt slirp4netns
 NEED_fuzz  := $(NEED_build) clang libclang-rt-dev
 NEED_bench := $(NEED_demo) python3 vdeplug qemu-system-x86 nftables ebtables \
@@ -276,7 +277,9 @@ help:
 	@echo 'make check      all tests'
 	@echo 'make fuzz       the parsers, for FUZZ_SECONDS (60) each'
 	@echo 'make bench      measure, side by side with uml_switch and vde_switch'
-	@echo 'make install    to PREFIX (/usr/local); install-compat: also as uml_switch'
+	@echo 'make install    to PREFIX (/usr/local); install-compat: also as uml_switch, tunctl'
+	@echo 'make uninstall  what make install has put there'
+	@echo 'make deb        a Debian package, in build'
 	@echo 'make clean'
 
-.PHONY: all examples test-objects units peers demo demo-rootless check check-builds fuzz bench install install-compat clean help
+.PHONY: all examples test-objects units peers demo demo-rootless check check-builds fuzz bench clean help

@@ -368,14 +368,16 @@ static json_int_t number_of(const json_t *arguments, const char *name,
 /* What can be said of the arguments alone; false with an answer that says what
  * is wrong. */
 static bool are_good(struct sw *sw, struct client *c, const char *port,
-		     const char *direction, json_int_t snaplen,
-		     json_int_t buffer)
+		     const char *direction, const char *expression,
+		     json_int_t snaplen, json_int_t buffer)
 {
 	if (strcmp(port, "all") && !port_by_name(&sw->ports, port))
 		client_refuse(c, "not-found", "port '%.64s': there is none of that name: see port.show", port);
 	else if (strcmp(direction, "both") && strcmp(direction, "in") &&
 		 strcmp(direction, "out"))
 		client_refuse(c, "argument", "direction '%.32s': must be both, in or out", direction);
+	else if (strlen(expression) >= EXPRESSION_BYTES)
+		client_refuse(c, "argument", "expression: must be at most %d bytes", EXPRESSION_BYTES - 1);
 	else if (snaplen < 1 || snaplen > CAPTURE_SNAPLEN_MAX)
 		client_refuse(c, "argument", "snaplen: must be 1 to %d bytes", CAPTURE_SNAPLEN_MAX);
 	else if (buffer < CAPTURE_BUFFER_MIN || buffer > CAPTURE_BUFFER_MAX)
@@ -397,7 +399,8 @@ static struct capture *read_arguments(struct sw *sw, struct client *c,
 				      CAPTURE_BUFFER_DEFAULT);
 	struct capture *cap;
 
-	if (!are_good(sw, c, port, direction, snaplen, buffer))
+	if (!are_good(sw, c, port, direction,
+		      string_of(arguments, "expression", ""), snaplen, buffer))
 		return NULL;
 	cap = calloc(1, sizeof(*cap));
 	if (cap)
@@ -452,11 +455,10 @@ void capture_command(struct sw *sw, struct client *c, const json_t *arguments)
 		begin(sw, c);
 		return;
 	}
-	if (strlen(text) < EXPRESSION_BYTES)
-		c->job = expression_job_start(text);
+	c->job = expression_job_start(text);
 	if (!c->job) {
 		capture_end(sw, c);
-		client_refuse(c, "refused", "expression: is longer than %d bytes, or others are being compiled: try again", EXPRESSION_BYTES - 1);
+		client_refuse(c, "refused", "expression: others are being compiled: try again");
 		return;
 	}
 	loop_arm_poll(sw, expression_job_fd(c->job), POLLIN, LOOP_COMPILED,

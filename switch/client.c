@@ -114,6 +114,10 @@ void client_refuse(struct client *c, const char *code, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
+	/* It is a line, whatever it quotes. */
+	for (char *at = message; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			*at = '?';
 	begin(c, "error");
 	/* What it quotes may be cut in the middle of a letter. */
 	client_put_json(c, json_pack("{s:s, s:o}", "code", code, "message",

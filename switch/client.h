@@ -43,6 +43,7 @@ struct client {
 	struct text out;
 	bool reading, writing; /* we shall be told when it can be read, written */
 	bool in_ended;	       /* it will not say more */
+	bool retry;	       /* the next tick is to look whether it reads */
 	bool closing;	       /* as soon as all is sent */
 	bool failed;	       /* now */
 	bool said;	       /* there is something to send, outside a step */

@@ -234,14 +234,15 @@ static char *line_end(const struct client *c)
  * its end; and io_uring tells of that again and again. */
 static void arm_client(struct sw *sw, struct client *c)
 {
-	bool full = takes_requests(c) && line_end(c);
+	/* Whether it goes on talking is open until its expression is compiled. */
+	bool full = c->job || (takes_requests(c) && line_end(c));
 
 	if (!c->reading && !c->readable && !c->in_ended && !full) {
 		loop_arm_poll(sw, c->fd, takes_requests(c) ? POLLIN : POLLRDHUP,
 			      LOOP_CLIENT_IN, c->index, c->gen);
 		c->reading = true;
 	}
-	if (!c->writing && (client_pending(c) || capture_pending(c))) {
+	if (!c->writing && !c->retry && (client_pending(c) || capture_pending(c))) {
 		loop_arm_poll(sw, c->fd, POLLOUT, LOOP_CLIENT_OUT, c->index,
 			      c->gen);
 		c->writing = true;
@@ -467,12 +468,34 @@ void control_on_compiled(struct sw *sw, uint16_t index, uint32_t gen)
 	settle(sw, c);
 }
 
-void control_on_output(struct sw *sw, uint16_t index, uint32_t gen)
+void control_on_output(struct sw *sw, uint16_t index, uint32_t gen, int events)
 {
 	struct client *c = find(sw, index, gen);
 
 	if (!c)
 		return;
 	c->writing = false;
+	/* io_uring tells of a side that has ended whatever is asked, at once
+	 * and for ever. */
+	if (events > 0 && !(events & (POLLOUT | POLLHUP | POLLERR))) {
+		c->retry = true;
+		sw->clients_retry = true;
+		return;
+	}
 	control_say(sw, c);
+}
+
+static void try_again(struct sw *sw, struct client *c, void *context)
+{
+	(void)context;
+	if (!c->retry)
+		return;
+	c->retry = false;
+	control_say(sw, c);
+}
+
+void control_tick(struct sw *sw)
+{
+	sw->clients_retry = false;
+	clients_each(sw, try_again, NULL);
 }

@@ -37,12 +37,13 @@ void control_start(struct sw *sw);
 
 /* Somebody knocks at the first or second socket. */
 void control_on_door(struct sw *sw, uint16_t door);
-/* Try again where accepting had to pause. */
+/* Try again where accepting had to pause, and with those who do not read. */
 void control_resume(struct sw *sw);
+void control_tick(struct sw *sw);
 
 /* Client @index of generation @gen has said something or gone; or reads on. */
 void control_on_input(struct sw *sw, uint16_t index, uint32_t gen, int events);
-void control_on_output(struct sw *sw, uint16_t index, uint32_t gen);
+void control_on_output(struct sw *sw, uint16_t index, uint32_t gen, int events);
 
 struct client;
 

@@ -60,6 +60,8 @@ void control_mac_flush(struct sw *sw, struct client *c, const json_t *arguments)
 			return;
 		id = p->id;
 	}
+	/* What has aged out is not there any more. */
+	mac_count(sw->forward.macs, sw_now_s(sw));
 	client_return(c, json_pack("{s:i}", "flushed",
 				   mac_flush_learned(sw->forward.macs, id)));
 }

@@ -283,6 +283,10 @@ static bool read_wish(struct sw *sw, struct client *c, const struct port *p,
 	if (mirror)
 		w->mirror = json_is_null(mirror) ? ""
 						 : json_string_value(mirror);
+	if (w->mirror && !*w->mirror && !json_is_null(mirror)) {
+		client_refuse(c, "argument", "mirror: must be a port's name, or null for none");
+		return false;
+	}
 	if (json_object_size(arguments) < 2) {
 		client_refuse(c, "argument", "port.set needs something to set: see help");
 		return false;

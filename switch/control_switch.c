@@ -8,6 +8,7 @@
 #include "control.h"
 #include "events.h"
 #include "log.h"
+#include "restart.h"
 #include "sw.h"
 #include "version.h"
 
@@ -57,9 +58,15 @@ static bool has_inherited(const struct options *o)
 
 void control_restart(struct sw *sw, struct client *c, const json_t *arguments)
 {
+	char why[4200];
+
 	(void)arguments;
 	if (has_inherited(sw->options)) {
 		client_refuse(c, "refused", "it has inherited descriptors (fd:), which it cannot open again: whoever started it must start it anew");
+		return;
+	}
+	if (!restart_is_possible(why, sizeof(why))) {
+		client_refuse(c, "refused", "%s", why);
 		return;
 	}
 	log_info("starting anew, as the control client asks");

@@ -379,6 +379,9 @@ static int check(const struct endpoint *e, char *why, size_t why_bytes)
 	if (e->kind == PORT_DGRAM && !*e->remote)
 		return refuse(why, why_bytes,
 			      "with the other side's path: ,remote=PATH");
+	if (*e->mirror && !strcmp(e->mirror, e->name))
+		return refuse(why, why_bytes,
+			      "with another port's name as mirror=");
 	if (*e->filter && *e->rules)
 		return refuse(why, why_bytes,
 			      "with filter= or rules=, not both: either is the program that the kernel runs there");

@@ -176,9 +176,10 @@ static void tell_up(struct sw *sw, const struct port *p)
 	if (!events_wanted(sw, EVENT_PORT_UP))
 		return;
 	if (p->peer_pid)
-		events_tell(sw, EVENT_PORT_UP, "{s:s, s:s, s:i, s:i}", "port",
-			    p->name, "kind", p->kind, "pid", (int)p->peer_pid,
-			    "uid", (int)p->peer_uid);
+		events_tell(sw, EVENT_PORT_UP, "{s:s, s:s, s:I, s:I}", "port",
+			    p->name, "kind", p->kind, "pid",
+			    (json_int_t)p->peer_pid, "uid",
+			    (json_int_t)p->peer_uid);
 	else
 		events_tell(sw, EVENT_PORT_UP, "{s:s, s:s, s:n, s:n}", "port",
 			    p->name, "kind", p->kind, "pid", "uid");

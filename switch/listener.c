@@ -168,6 +168,17 @@ struct listener *listener_add(struct sw *sw, const struct endpoint *e,
 	return l;
 }
 
+void listener_port_gone(struct sw *sw, const struct endpoint *e)
+{
+	struct listener *l;
+
+	if (endpoint_role(e->kind) != ENDPOINT_LISTENER)
+		return;
+	l = &sw->listeners[e - sw->options->listeners];
+	if (!listener_is_open(l))
+		remove_directory(l);
+}
+
 void listener_remove(struct sw *sw, struct listener *l)
 {
 	loop_cancel_accept(sw, (uint16_t)(l - sw->listeners));

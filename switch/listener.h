@@ -45,6 +45,10 @@ struct listener *listener_add(struct sw *sw, const struct endpoint *e,
 			      char *why, size_t why_bytes);
 void listener_remove(struct sw *sw, struct listener *l);
 
+/* A port that came from @e is no more: what its listener has left goes, if that
+ * has been removed. */
+void listener_port_gone(struct sw *sw, const struct endpoint *e);
+
 /* Accept connections. */
 void listeners_start(struct sw *sw);
 

@@ -250,32 +250,20 @@ static void on_watchdog(struct sw *sw)
 	arm_watchdog(sw);
 }
 
-static void arm_metrics_timer(struct sw *sw)
-{
-	uint64_t after_ms = metrics_timeout_ms(sw);
-
-	if (sw->loop.metrics_armed || after_ms == UINT64_MAX)
-		return;
-	arm_timeout(sw, &sw->loop.metrics, after_ms, LOOP_METRICS_TIMER);
-	sw->loop.metrics_armed = true;
-}
-
 /* HTTP clients have something to say, or have been silent for too long. */
-static void on_metrics(struct sw *sw, bool readable)
+static void on_metrics(struct sw *sw)
 {
-	if (!readable)
-		sw->loop.metrics_armed = false;
+	if (!sw->metrics)
+		return;
 	metrics_run(sw);
-	if (readable)
-		arm_poll(sw, metrics_fd(sw), LOOP_METRICS);
-	arm_metrics_timer(sw);
+	arm_poll(sw, metrics_fd(sw), LOOP_METRICS);
 }
 
 /* Whether there is something that has to be looked at again soon. */
 static bool needs_tick(const struct sw *sw)
 {
 	return sw->ports.blocked_count || sw->ports.joining_count ||
-	       sw->accept_paused || sw->ports_looking;
+	       sw->accept_paused || sw->ports_looking || sw->clients_retry;
 }
 
 /* No timer runs when nothing waits: an idle switch sleeps. */
@@ -317,6 +305,8 @@ static void on_tick(struct sw *sw)
 	}
 	if (sw->ports_looking)
 		reattach_ports(sw);
+	if (sw->clients_retry)
+		control_tick(sw);
 }
 
 static void on_trim(struct sw *sw)
@@ -479,14 +469,13 @@ static void dispatch(struct sw *sw, const struct io_uring_cqe *cqe)
 		control_on_input(sw, ref.port, ref.gen, cqe->res);
 		break;
 	case LOOP_CLIENT_OUT:
-		control_on_output(sw, ref.port, ref.gen);
+		control_on_output(sw, ref.port, ref.gen, cqe->res);
 		break;
 	case LOOP_COMPILED:
 		control_on_compiled(sw, ref.port, ref.gen);
 		break;
 	case LOOP_METRICS:
-	case LOOP_METRICS_TIMER:
-		on_metrics(sw, ref.op == LOOP_METRICS);
+		on_metrics(sw);
 		break;
 	}
 }
@@ -514,6 +503,7 @@ static void free_closed(struct sw *sw)
 		if (p->pool && !p->pool->free)
 			loop_unregister_pool(sw, p);
 		port_free(&sw->ports, p);
+		listener_port_gone(sw, p->endpoint);
 		control_poke(sw);
 	}
 }
@@ -619,8 +609,7 @@ void loop_run(struct sw *sw)
 		sw->ports.by_id[i]->ops->arm_recv(sw, sw->ports.by_id[i]);
 	listeners_start(sw);
 	control_start(sw);
-	if (sw->metrics)
-		on_metrics(sw, true);
+	on_metrics(sw);
 	arm_watchdog(sw);
 	sw->running = true;
 	arm_poll(sw, sw->signal_fd, LOOP_SIGNAL);

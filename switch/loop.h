@@ -41,7 +41,6 @@ enum loop_op {
 	LOOP_CLIENT_OUT, /* or listens again */
 	LOOP_COMPILED,	 /* what that client wants is */
 	LOOP_METRICS,	 /* HTTP clients have something to say */
-	LOOP_METRICS_TIMER,
 };
 
 union loop_ref {
@@ -64,10 +63,10 @@ struct loop {
 	struct io_uring ring;
 	bool open;
 	bool multishot_read; /* on tap devices */
-	bool tick_armed, trim_armed, second_armed, metrics_armed;
+	bool tick_armed, trim_armed, second_armed;
 	uint64_t traffic_ms; /* when frames came in last */
 	uint64_t watchdog_ms; /* how often systemd is told; 0: never */
-	struct __kernel_timespec tick, trim, second, watchdog, metrics;
+	struct __kernel_timespec tick, trim, second, watchdog;
 	struct loop_counters counters;
 };
 

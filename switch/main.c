@@ -119,8 +119,6 @@ static int sw_init(struct sw *sw, struct options *o, char *why,
 	sw->options = o;
 	sw->now_ms = sw->started_ms = clock_now_ms();
 	sw->started_wall_ns = clock_wall_ns();
-	if (sd_watchdog_enabled(0, &watchdog_us) > 0)
-		sw->loop.watchdog_ms = watchdog_us / 2000;
 	ports_init(&sw->ports);
 	observe_start(sw);
 	if (events_open(sw)) {
@@ -138,6 +136,8 @@ static int sw_init(struct sw *sw, struct options *o, char *why,
 	err = loop_init(&sw->loop, o->without, why, why_bytes);
 	if (err)
 		return err;
+	if (sd_watchdog_enabled(0, &watchdog_us) > 0)
+		sw->loop.watchdog_ms = watchdog_us / 2000;
 	for (unsigned i = 0; i < o->port_count; i++) {
 		err = port_open(sw, &o->ports[i], why, why_bytes);
 		if (err)
@@ -218,7 +218,8 @@ static int start(struct sw *sw, struct daemon *daemon, struct options *o,
 	}
 	err = daemon_pidfile(daemon, o->pidfile, why, why_bytes);
 	if (!err && o->directory)
-		err = run_directory_make(o->directory, why, why_bytes);
+		err = run_directory_make(o->directory, &o->made_directories,
+					 why, why_bytes);
 	return err ? err : sw_init(sw, o, why, why_bytes);
 }
 
@@ -250,8 +251,8 @@ static int run(struct options *o, const char *program)
 	sw_fini(sw);
 	free(sw);
 	daemon_end(&daemon);
-	if (o->directory && !restarting)
-		run_directory_remove(o->directory);
+	if (o->directory)
+		run_directory_remove(o->directory, o->made_directories);
 	if (restarting)
 		restart(o);
 	return err || restarting ? 1 : 0;

@@ -416,9 +416,3 @@ void metrics_run(struct sw *sw)
 	MHD_run(m->daemon);
 	arm_timer(m);
 }
-
-uint64_t metrics_timeout_ms(struct sw *sw)
-{
-	(void)sw;
-	return UINT64_MAX;
-}

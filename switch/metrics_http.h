@@ -51,7 +51,5 @@ int metrics_fd(const struct sw *sw);
 /* A turn: never waits. Does nothing if sw->metrics is NULL. */
 void metrics_run(struct sw *sw);
 
-/* Nothing has to be done without metrics_fd(): UINT64_MAX. */
-uint64_t metrics_timeout_ms(struct sw *sw);
 
 #endif

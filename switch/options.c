@@ -41,7 +41,7 @@ static const struct {
 	const char *help;     /* NULL: not shown */
 } table[OPT_COUNT] = {
 	[OPT_UNIX] = { "unix", "PATH", "guests attach here, as --listen uml:PATH (/tmp/uml.ctl)" },
-	[OPT_LISTEN] = { "listen", "KIND:PATH", "a socket at which guests attach; may be repeated" },
+	[OPT_LISTEN] = { "listen", "KIND:PATH", "a socket at which guests attach; may be repeated ('none': none)" },
 	[OPT_TAP] = { "tap", "NAME", "attach to this tap device, or make it, as --port tap:NAME" },
 	[OPT_PORT] = { "port", "KIND:WHAT", "one port; may be repeated" },
 	[OPT_HUB] = { "hub", NULL, "send every frame to every port" },
@@ -92,6 +92,10 @@ static const char *take_endpoint(struct options *o, enum option_id id,
 	struct endpoint e;
 	int err;
 
+	if (id == OPT_LISTEN && !strcmp(text, "none")) {
+		o->no_listeners = true;
+		return NULL;
+	}
 	if (id == OPT_UNIX)
 		err = endpoint_plain(LISTEN_UML, text, &e, c->text,
 				     sizeof(c->text));
@@ -260,6 +264,15 @@ static void long_options(struct option to[OPT_COUNT + 1])
 	}
 }
 
+/* What is too long must not hide what is wrong. */
+static void say_wanted(char *why, size_t why_bytes, const char *dashes,
+		       const char *option, const char *value,
+		       const char *wanted)
+{
+	snprintf(why, why_bytes, "%s%s '%.160s%s': must be %s", dashes, option,
+		 value, strlen(value) > 160 ? "..." : "", wanted);
+}
+
 /* The whole of @path, the caller's to free; NULL with a reason in @c. */
 static char *read_config(const char *path, struct complaint *c)
 {
@@ -294,37 +307,66 @@ static int find_option(const char *word)
 	return id;
 }
 
-/* "listen uml:/tmp/uml.ctl", "hub". Returns the complaint, or NULL. */
-static const char *take_line(struct options *o, char *line, struct complaint *c)
+/* Whether option @id may be in a file. */
+static bool is_for_files(int id)
+{
+	return id < OPT_COUNT && table[id].help && id != OPT_CONFIG &&
+	       id != OPT_HELP && id != OPT_VERSION;
+}
+
+/* "listen uml:/tmp/uml.ctl", "hub". Returns 0, or -EINVAL with a line in
+ * @why. */
+static int take_line(struct options *o, char *line, char *why, size_t why_bytes)
 {
 	char *value = line + strcspn(line, " \t");
+	const char *wanted;
+	struct complaint c;
 	int id;
 
 	if (*value)
 		*value++ = '\0';
 	value += strspn(value, " \t");
 	id = find_option(line);
-	if (id == OPT_COUNT || !table[id].help || id == OPT_CONFIG ||
-	    id == OPT_HELP || id == OPT_VERSION) {
-		snprintf(c->text, sizeof(c->text),
+	if (!is_for_files(id)) {
+		snprintf(why, why_bytes,
 			 "'%.64s' is no option for a file: see --help, and leave the dashes out",
 			 line);
-		return c->text;
+		return -EINVAL;
 	}
 	if (!table[id].argument != !*value) {
-		snprintf(c->text, sizeof(c->text), "%s %s", line,
+		snprintf(why, why_bytes, "%s %s", line,
 			 *value ? "takes no value" : "needs a value");
-		return c->text;
+		return -EINVAL;
 	}
-	return take(o, (enum option_id)id, value, c);
+	wanted = take(o, (enum option_id)id, value, &c);
+	if (!wanted)
+		return 0;
+	say_wanted(why, why_bytes, "", line, value, wanted);
+	return -EINVAL;
+}
+
+/* The line at *@at without blanks around it; *@at goes to the next. */
+static char *next_line(char **at)
+{
+	char *line = *at, *end = line + strcspn(line, "\n");
+	size_t length;
+
+	*at = *end ? end + 1 : end;
+	*end = '\0';
+	line += strspn(line, " \t");
+	length = strlen(line);
+	while (length && strchr(" \t\r", line[length - 1]))
+		line[--length] = '\0';
+	return line;
 }
 
 static int take_config(struct options *o, const char *path, char *why,
 		       size_t why_bytes)
 {
+	char reason[1024];
 	struct complaint c;
-	char *line, *end;
 	unsigned number = 0;
+	char *at;
 
 	if (o->config) {
 		snprintf(why, why_bytes, "--config '%.160s': one only", path);
@@ -332,29 +374,17 @@ static int take_config(struct options *o, const char *path, char *why,
 	}
 	o->config = read_config(path, &c);
 	if (!o->config) {
-		snprintf(why, why_bytes, "--config '%.160s': must be %s", path,
-			 c.text);
+		say_wanted(why, why_bytes, "--", "config", path, c.text);
 		return -EINVAL;
 	}
-	for (line = o->config; *line; line = end) {
-		const char *wanted = NULL;
+	for (at = o->config; *at;) {
+		char *line = next_line(&at);
 
 		number++;
-		end = line + strcspn(line, "\n");
-		if (*end)
-			*end++ = '\0';
-		line += strspn(line, " \t");
-		line[strcspn(line, "\r")] = '\0';
-		for (size_t n = strlen(line);
-		     n && (line[n - 1] == ' ' || line[n - 1] == '\t'); n--)
-			line[n - 1] = '\0';
-		if (*line && *line != '#')
-			wanted = take_line(o, line, &c);
-		if (!wanted)
+		if (!*line || *line == '#' ||
+		    !take_line(o, line, reason, sizeof(reason)))
 			continue;
-		snprintf(why, why_bytes, "%.160s:%u: %s%s%s", path, number,
-			 wanted == c.text ? "" : line,
-			 wanted == c.text ? "" : ": must be ", wanted);
+		snprintf(why, why_bytes, "%.160s:%u: %s", path, number, reason);
 		return -EINVAL;
 	}
 	return 0;
@@ -400,10 +430,8 @@ int options_parse(int argc, char *const argv[], struct options *o, char *why,
 		}
 		wanted = take(o, (enum option_id)id, optarg, &complaint);
 		if (wanted) {
-			/* What is too long must not hide what is wrong. */
-			snprintf(why, why_bytes, "--%s '%.160s%s': must be %s",
-				 table[id].name, optarg,
-				 strlen(optarg) > 160 ? "..." : "", wanted);
+			say_wanted(why, why_bytes, "--", table[id].name, optarg,
+				   wanted);
 			return -EINVAL;
 		}
 	}

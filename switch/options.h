@@ -24,6 +24,7 @@ enum {
 struct options {
 	struct endpoint listeners[LISTENERS_MAX];
 	unsigned listener_count;
+	bool no_listeners; /* not even the default one */
 	struct endpoint ports[STATIC_PORTS_MAX];
 	unsigned port_count;
 	bool hub;
@@ -42,6 +43,7 @@ struct options {
 	bool help, version;
 	const char *name;	       /* of this switch; NULL: none */
 	const char *directory;	       /* of one that has a name, or NULL */
+	unsigned made_directories;     /* on the way there */
 	struct endpoint control, monitor; /* with argument "none": not */
 	bool no_room;		       /* for a control socket beside the listener */
 	const char *metrics;	       /* metrics_http.h; NULL: not */

@@ -29,7 +29,7 @@ static void add_default_listener(struct options *o, const char *directory)
 {
 	char none[1], path[SOCKET_PATH_BYTES] = "/tmp/uml.ctl";
 
-	if (o->listener_count)
+	if (o->listener_count || o->no_listeners)
 		return;
 	if (directory)
 		snprintf(path, sizeof(path), "%s/uml.ctl", directory);
@@ -81,6 +81,11 @@ static bool sends_to_us(const struct options *o, const struct endpoint *e)
 	return !strcmp(e->remote, e->argument);
 }
 
+static bool is_at(const struct endpoint *socket, const char *path)
+{
+	return options_wants(socket) && !strcmp(socket->argument, path);
+}
+
 /* Whether @e fits with the first @count of the others. */
 static int check_among(struct options *o, struct endpoint *e, unsigned count,
 		       char *why, size_t why_bytes)
@@ -93,6 +98,13 @@ static int check_among(struct options *o, struct endpoint *e, unsigned count,
 		snprintf(why, why_bytes,
 			 "dgram '%s': remote=%s is a port of this switch: a loop",
 			 e->argument, e->remote);
+		return -EINVAL;
+	}
+	if (endpoint_makes_file(e->kind) && (is_at(&o->control, e->argument) ||
+					     is_at(&o->monitor, e->argument))) {
+		snprintf(why, why_bytes,
+			 "%s '%s' is the path of a control socket: choose another",
+			 endpoint_kinds[e->kind], e->argument);
 		return -EINVAL;
 	}
 	for (unsigned j = 0; j < count; j++) {
@@ -150,10 +162,10 @@ int options_complete(struct options *o, const char *directory, char *why,
 		     size_t why_bytes)
 {
 	add_default_listener(o, directory);
+	complete_sockets(o, directory);
 	for (unsigned i = 0; i < o->listener_count + o->port_count; i++)
 		if (check_among(o, endpoint_at(o, i), i, why, why_bytes))
 			return -EINVAL;
-	complete_sockets(o, directory);
 	if (!options_wants(&o->control) ||
 	    strcmp(o->control.argument, o->monitor.argument))
 		return 0;

@@ -76,6 +76,14 @@ static void say_numbers(const struct listener_of_words *to,
 		say_number(to, "--allow-gid", "%u", o->allow_gids[i]);
 }
 
+static bool has_listener(const struct options *o)
+{
+	for (unsigned i = 0; i < o->listener_count; i++)
+		if (!o->listeners[i].removed)
+			return true;
+	return false;
+}
+
 void options_words(const struct options *o,
 		   void (*word)(void *context, const char *word), void *context)
 {
@@ -84,6 +92,8 @@ void options_words(const struct options *o,
 	if (o->name)
 		say_pair(&to, "--name", o->name);
 	say_endpoints(&to, "--listen", o->listeners, o->listener_count);
+	if (!has_listener(o))
+		say_pair(&to, "--listen", "none");
 	say_endpoints(&to, "--port", o->ports, o->port_count);
 	if (o->hub)
 		say(&to, "--hub");

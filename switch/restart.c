@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,6 +28,15 @@ void restart_remember(void)
 	program[length > 0 ? length : 0] = '\0';
 	if (!getcwd(directory, sizeof(directory)))
 		directory[0] = '\0';
+}
+
+bool restart_is_possible(char *why, size_t why_bytes)
+{
+	if (!access(program, X_OK))
+		return true;
+	snprintf(why, why_bytes, "cannot start anew: %s: %s", program,
+		 strerror(errno));
+	return false;
 }
 
 static void add(void *context, const char *word)

@@ -6,11 +6,15 @@
 #define RESTART_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct options;
 
 /* Note which file we are, while it is still there, and where we are. */
 void restart_remember(void);
+
+/* Whether there is such a program; or a line in @why. */
+bool restart_is_possible(char *why, size_t why_bytes);
 
 /* Become it anew, with the words of @o. Returns if that fails, with a line in
  * the log. */

@@ -36,11 +36,15 @@ int run_directory(const char *name, char *path, size_t bytes, char *why,
 	return -ENAMETOOLONG;
 }
 
-static int make(const char *path, char *why, size_t why_bytes)
+static int make(const char *path, unsigned *made, char *why, size_t why_bytes)
 {
 	int err;
 
-	if (!mkdir(path, 0755) || errno == EEXIST)
+	if (!mkdir(path, 0755)) {
+		++*made;
+		return 0;
+	}
+	if (errno == EEXIST)
 		return 0;
 	err = -errno;
 	snprintf(why, why_bytes, "cannot make the directory %s: %s", path,
@@ -48,29 +52,30 @@ static int make(const char *path, char *why, size_t why_bytes)
 	return err;
 }
 
-int run_directory_make(const char *path, char *why, size_t why_bytes)
+static void parent_of(const char *path, char *parent, size_t bytes)
+{
+	snprintf(parent, bytes, "%s", path);
+	*strrchr(parent, '/') = '\0';
+}
+
+int run_directory_make(const char *path, unsigned *made, char *why,
+		       size_t why_bytes)
 {
 	char parent[4096];
 	int err;
 
-	snprintf(parent, sizeof(parent), "%s", path);
-	*strrchr(parent, '/') = '\0';
-	err = make(parent, why, why_bytes);
-	return err ? err : make(path, why, why_bytes);
+	*made = 0;
+	parent_of(path, parent, sizeof(parent));
+	err = make(parent, made, why, why_bytes);
+	return err ? err : make(path, made, why, why_bytes);
 }
 
-void run_directory_remove(const char *path)
+void run_directory_remove(const char *path, unsigned made)
 {
 	char parent[4096];
-	char *name;
 
-	if (rmdir(path))
+	if (made < 1 || rmdir(path) || made < 2)
 		return;
-	snprintf(parent, sizeof(parent), "%s", path);
-	name = strrchr(parent, '/');
-	*name = '\0';
-	/* Not systemd's, and no user's: only what we have made. */
-	name = strrchr(parent, '/');
-	if (name && !strcmp(name, "/" OURS))
-		rmdir(parent);
+	parent_of(path, parent, sizeof(parent));
+	rmdir(parent);
 }

@@ -15,11 +15,12 @@
 int run_directory(const char *name, char *path, size_t bytes, char *why,
 		  size_t why_bytes);
 
-/* Make it, and what it is in, if it is not there. Returns 0, or -errno with a
- * line in @why. */
-int run_directory_make(const char *path, char *why, size_t why_bytes);
+/* Make it, and what it is in, if it is not there: *@made of the two. Returns 0,
+ * or -errno with a line in @why. */
+int run_directory_make(const char *path, unsigned *made, char *why,
+		       size_t why_bytes);
 
-/* Remove it, and what it is in, if nothing is in there. */
-void run_directory_remove(const char *path);
+/* Remove what of it we have @made, if nothing is in there. */
+void run_directory_remove(const char *path, unsigned made);
 
 #endif

@@ -33,6 +33,7 @@ struct sw {
 	bool watch_stdin;
 	bool accept_paused;   /* some listener is */
 	bool ports_looking;   /* some port looks for its other side */
+	bool clients_retry;   /* some control client has to be looked after */
 	bool warm;	      /* some port has buffers to trim */
 	bool reloads;	      /* SIGHUP is to read rule files again */
 	bool running;		  /* start-up is over: nothing may wait */

@@ -34,7 +34,10 @@ static int set_permissions(const struct endpoint *e, char *why,
 	if (e->group != (gid_t)-1 && chown(dir, (uid_t)-1, e->group))
 		return complain(dir, "cannot give it to the group", errno, why,
 				why_bytes);
-	if (chmod(dir, directory_mode(e->mode)))
+	/* Where a service must not make such directories (systemd.exec(5),
+	 * RestrictSUIDSGID=) everything in it is its own group's anyway. */
+	if (chmod(dir, directory_mode(e->mode)) &&
+	    (errno != EPERM || chmod(dir, directory_mode(e->mode) & 0777)))
 		return complain(dir, "cannot set its mode", errno, why,
 				why_bytes);
 	return 0;

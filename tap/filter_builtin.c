@@ -277,26 +277,27 @@ void filter_builtin_take_samples(struct filter_builtin *b)
 	ring_buffer__consume(b->ring);
 }
 
+/* Place 0 of the table is no rule. */
 static void visit_rule(const struct filter_builtin *b, uint32_t at,
 		       int direction, const char *text,
 		       const struct filter_visitor *v)
 {
 	const struct filter_rule *r =
 		&lines_of(b, b->skeleton->bss->in_force)[at].rule;
-	const struct filter_count count = {
-		.direction = filter_direction_names[direction],
-		.action = filter_action_names[r->action],
-		.text = text,
-		.line = r->line,
-		.limits = r->action == FILTER_LIMIT_PACKETS ||
-			  r->action == FILTER_LIMIT_BITS,
-		.frames = r->frames,
-		.bytes = r->bytes,
-		.over = r->over,
-	};
 
 	if (at && r->frames)
-		v->count(v->context, &count);
+		v->count(v->context,
+			 &(struct filter_count){
+				 .direction = filter_direction_names[direction],
+				 .action = filter_action_names[r->action],
+				 .text = text,
+				 .line = r->line,
+				 .limits = r->action == FILTER_LIMIT_PACKETS ||
+					   r->action == FILTER_LIMIT_BITS,
+				 .frames = r->frames,
+				 .bytes = r->bytes,
+				 .over = r->over,
+			 });
 }
 
 static void visit_sample(const struct filter_sample *s, int64_t now_ns,

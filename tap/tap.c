@@ -61,7 +61,8 @@ static int complain_attach(int err, const char *name, char *why,
 /* An ioctl on a network device by name. */
 static int device_ioctl(unsigned long request, struct ifreq *ifr)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	/* Of any family: a service is often kept from those of the Internet. */
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int err;
 
 	if (fd < 0)

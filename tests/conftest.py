@@ -37,13 +37,27 @@ def pytest_addoption(parser):
                      "ringswitch in it; may be repeated; default: build)")
 
 
+# Tests of files and of other programs, which are the same with every build.
+ONE_BUILD = ("system_completion", "system_install", "system_manuals",
+             "system_services", "system_tunctl")
+# Many tests: one plain build and one with sanitizers will do.
+TWO_BUILDS = ("system_capture", "system_control", "system_filter",
+              "system_metrics", "system_mirror", "system_notify",
+              "system_ringctl", "system_ringtap", "system_trace")
+
+
+def which_builds(module, builds):
+    if module.startswith(ONE_BUILD):
+        return builds[:1]
+    if module.startswith(TWO_BUILDS):
+        return list(dict.fromkeys([builds[0], builds[-1]]))
+    return builds
+
+
 def pytest_generate_tests(metafunc):
     if "build" in metafunc.fixturenames:
         builds = metafunc.config.option.build or [str(lab.ROOT / "build")]
-        # Most of what filters do is done by the kernel, and there are many
-        # tests of them: one plain build and one with sanitizers will do.
-        if metafunc.module.__name__.startswith("system_filter"):
-            builds = list(dict.fromkeys([builds[0], builds[-1]]))
+        builds = which_builds(metafunc.module.__name__, builds)
         metafunc.parametrize("build", builds, indirect=True, scope="session")
 
 

@@ -186,14 +186,37 @@ static void rows_differ_by_key(void **state)
 enum { MODEL_ADDRESSES = 200, STEPS = 200000 };
 
 struct model {
-	bool known;
+	bool known, fixed;
 	uint16_t port;
 	uint32_t seen_s;
 };
 
 static bool model_has(const struct model *m, uint32_t now_s)
 {
-	return m->known && now_s - m->seen_s <= AGEING_S;
+	return m->known && (m->fixed || now_s - m->seen_s <= AGEING_S);
+}
+
+/* What is shown of the table is what the model has: @total entries. */
+static void check_walk(const struct mac_table *t, const struct model *model,
+		       uint32_t now_s, uint32_t total)
+{
+	uint32_t found = 0, at = 0;
+	struct mac_entry e;
+
+	while (at < mac_capacity(t)) {
+		const struct model *m;
+
+		if (!mac_next(t, &at, 1 + (uint32_t)random() % 3000, now_s, &e))
+			continue;
+		m = &model[(e.addr >> 8) - 1];
+		assert_true(model_has(m, now_s));
+		assert_int_equal(e.port, m->port);
+		assert_int_equal(e.fixed, m->fixed);
+		if (!e.fixed)
+			assert_int_equal(e.seen_s, m->seen_s);
+		found++;
+	}
+	assert_int_equal(found, total);
 }
 
 static void check_all(struct mac_table *t, const struct model *model,
@@ -209,9 +232,43 @@ static void check_all(struct mac_table *t, const struct model *model,
 		held[model[i].port] += has;
 		total += has;
 	}
+	check_walk(t, model, now_s, total);
 	assert_int_equal(mac_count(t, now_s), total);
-	for (uint16_t p = 0; p < PORTS; p++)
+	for (uint16_t p = 0; p < PORTS; p++) {
 		assert_int_equal(mac_port_count(t, p), held[p]);
+		assert_int_equal(mac_held(t, p, now_s), held[p]);
+	}
+}
+
+/* Flush port @port, or with MAC_NONE all; what is fixed only if @fixed_too. */
+static uint32_t model_flush(struct model *model, uint16_t port, bool fixed_too,
+			    uint32_t now_s)
+{
+	uint32_t flushed = 0;
+
+	for (uint32_t i = 0; i < MODEL_ADDRESSES; i++) {
+		if ((port != MAC_NONE && model[i].port != port) ||
+		    (model[i].fixed && !fixed_too))
+			continue;
+		flushed += model_has(&model[i], now_s);
+		model[i].known = model[i].fixed = false;
+	}
+	return flushed;
+}
+
+static void learn_both(struct mac_table *t, struct model *m, uint64_t addr,
+		       uint16_t port, uint32_t now_s)
+{
+	enum mac_learned wanted = !model_has(m, now_s) ? MAC_NEW
+				  : m->port == port    ? MAC_KNOWN
+				  : m->fixed	       ? MAC_REFUSED
+						       : MAC_MOVED;
+
+	assert_int_equal(mac_learn(t, addr, port, now_s), wanted);
+	if (wanted == MAC_MOVED)
+		assert_int_equal(mac_moved_from(t), m->port);
+	if (!model_has(m, now_s) || !m->fixed)
+		*m = (struct model){ true, false, port, now_s };
 }
 
 static void random_step(struct mac_table *t, struct model *model,
@@ -219,17 +276,27 @@ static void random_step(struct mac_table *t, struct model *model,
 {
 	uint32_t which = (uint32_t)random() % MODEL_ADDRESSES;
 	uint16_t port = (uint16_t)(random() % PORTS);
+	long what = random() % 500;
+	struct model *m = &model[which];
 
-	if (random() % 500 == 0) {
+	if (what < 1) {
 		mac_flush_port(t, port);
-		for (uint32_t i = 0; i < MODEL_ADDRESSES; i++)
-			if (model[i].port == port)
-				model[i].known = false;
-		return;
+		model_flush(model, port, true, now_s);
+	} else if (what < 2) {
+		port = random() % 10 ? port : (uint16_t)MAC_NONE;
+		mac_count(t, now_s); /* only what has not aged is counted */
+		assert_int_equal(mac_flush_learned(t, port),
+				 model_flush(model, port, false, now_s));
+	} else if (what < 12) {
+		assert_int_equal(mac_fix(t, address(which), port, now_s), 0);
+		*m = (struct model){ true, true, port, now_s };
+	} else if (what < 30) {
+		assert_int_equal(mac_forget(t, address(which), now_s),
+				 model_has(m, now_s));
+		m->known = m->fixed = false;
+	} else {
+		learn_both(t, m, address(which), port, now_s);
 	}
-	assert_int_not_equal(mac_learn(t, address(which), port, now_s),
-			     MAC_REFUSED);
-	model[which] = (struct model){ true, port, now_s };
 }
 
 /* Large enough that no row overflows: then it is just a map that forgets. */
@@ -261,6 +328,10 @@ static void without_room_the_table_forgets_but_never_lies(void **state)
 	struct model model[MODEL_ADDRESSES] = { 0 };
 
 	(void)state;
+	for (uint32_t i = 0; i < 10; i++) {
+		assert_int_equal(mac_fix(t, address(i), 5, 0), 0);
+		model[i] = (struct model){ true, true, 5, 0 };
+	}
 	srandom(2);
 	for (uint32_t i = 0; i < STEPS; i++) {
 		uint32_t which = (uint32_t)random() % MODEL_ADDRESSES;
@@ -269,13 +340,16 @@ static void without_room_the_table_forgets_but_never_lies(void **state)
 
 		/* A refused address that had been known would now be wrong. */
 		if (mac_learn(t, address(which), port, i / 100) != MAC_REFUSED)
-			model[which] = (struct model){ true, port, i / 100 };
+			if (!model[which].fixed)
+				model[which] = (struct model){ true, false, port,
+							       i / 100 };
 		which = (uint32_t)random() % MODEL_ADDRESSES;
 		found = mac_lookup(t, address(which), i / 100);
 		if (found != MAC_NONE) {
 			assert_true(model_has(&model[which], i / 100));
 			assert_int_equal(found, model[which].port);
 		}
+		assert_true(found != MAC_NONE || !model[which].fixed);
 		assert_in_range(mac_count(t, i / 100), 0, mac_capacity(t));
 	}
 	mac_free(t);

@@ -1,0 +1,156 @@
+"""restart: the program file as it is now, with what is configured now.
+
+     ringswitch --> config.show --> exec --> ringswitch, the same process
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+
+import lab
+from lab_clients import BessClient, DgramClient, reach
+from lab_control import Control, control_of, events_of
+
+
+def words_of(control):
+    return control.request("config.show")["words"]
+
+
+def test_a_restart_is_a_new_switch_with_the_same_configuration(tmp_path,
+                                                               cleanup):
+    switch = cleanup.enter_context(lab.Switch(
+        "--listen", f"bess:{tmp_path}/b", "--pidfile", f"{tmp_path}/pid",
+        workdir=tmp_path))
+    events = cleanup.enter_context(events_of(switch))
+    guest = cleanup.enter_context(BessClient(tmp_path / "b"))
+    with control_of(switch) as control:
+        control.wait_ports(1)
+        control.request("listener.add", endpoint=f"stream:{tmp_path}/s")
+        before = control.request("version")
+        words = words_of(control)
+        files = lab.open_files(switch.pid)
+        assert control.request("restart") == {}
+        assert control.ended()
+    assert guest.closed_by_switch(lab.STEP_S)
+    while events.next():
+        pass
+    with wait_control(f"{switch.socket}.control") as control:
+        after = control.request("version")
+        assert after["started"] > before["started"]
+        assert after["pid"] == before["pid"] == switch.pid
+        assert words_of(control) == words
+        assert control.request("port.show") == []
+        assert lab.open_files(switch.pid) <= files
+    assert int((tmp_path / "pid").read_text()) == switch.pid
+    with BessClient(tmp_path / "b") as a, lab.Client(switch.socket) as b:
+        reach(b, a)
+    assert switch.stop() == 0
+    assert not (tmp_path / "b").exists() and not (tmp_path / "pid").exists()
+
+
+def wait_control(path):
+    """A control socket that answers, as soon as there is one."""
+    def attempt():
+        control = None
+        try:
+            control = Control(path)
+            control.request("version")
+        except (OSError, AssertionError):
+            if control:
+                control.close()
+            return None
+        return control
+    return lab.wait_until(attempt, f"{path} to answer")
+
+
+def test_restarts_one_after_another_leave_nothing(tmp_path):
+    with lab.Switch(workdir=tmp_path) as switch:
+        path = f"{switch.socket}.control"
+        with wait_control(path) as control:
+            files = control.open_files()
+        for _ in range(10):
+            with wait_control(path) as control:
+                control.request("restart")
+                assert control.ended()
+        with wait_control(path) as control:
+            control.wait(lambda c: c.open_files() <= files, "no more files")
+        with lab.Client(switch.socket) as a, lab.Client(switch.socket) as b:
+            reach(a, b)
+
+
+def test_a_restart_with_descriptors_from_outside_is_refused(tmp_path):
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with its, lab.Switch("--port", f"fd:{its.fileno()},name=given",
+                         pass_fds=[its.fileno()], workdir=tmp_path) as switch:
+        with BessClient(connection=ours) as a, lab.Client(switch.socket) as b:
+            with control_of(switch) as control:
+                error = control.refusal("restart")
+                assert error.code == "refused" and "fd" in error.message
+                reach(a, b)
+
+
+def test_dgram_ports_go_on_after_a_restart(tmp_path):
+    with lab.Switch("--port", f"dgram:{tmp_path}/sw,remote={tmp_path}/vm",
+                    workdir=tmp_path) as switch, \
+            DgramClient(tmp_path / "vm", tmp_path / "sw") as vm:
+        with control_of(switch) as control:
+            control.request("restart")
+            assert control.ended()
+        wait_control(f"{switch.socket}.control").close()
+        with lab.Client(switch.socket) as guest:
+            reach(vm, guest)
+            reach(guest, vm, 2)
+
+
+def restarted(path):
+    """A Control of the switch at @path, when it has been started anew."""
+    with wait_control(path) as control:
+        control.request("restart")
+        assert control.ended()
+    return wait_control(path)
+
+
+def test_a_daemon_finds_its_relative_paths_again(tmp_path, cleanup):
+    (tmp_path / "switch.conf").write_text("listen bess:b\n")
+    subprocess.run([lab.ringswitch(), "--daemon", "--unix", "ctl",
+                    "--pidfile", "pid", "--config", "switch.conf"],
+                   cwd=tmp_path, check=True, stdin=subprocess.DEVNULL,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                   timeout=lab.STEP_S)
+    pid = int((tmp_path / "pid").read_text())
+    cleanup.callback(lab.end_process, pid)
+    for _ in range(2):
+        restarted(tmp_path / "ctl.control").close()
+        assert int((tmp_path / "pid").read_text()) == pid
+        with BessClient(tmp_path / "b") as a, \
+                lab.Client(tmp_path / "ctl") as b:
+            reach(b, a)
+
+
+def test_the_program_is_the_one_that_is_there_now(tmp_path, monkeypatch):
+    """As after an upgrade: another file in the same place."""
+    program = tmp_path / "bin"
+    shutil.copy(lab.ringswitch(), program)
+    monkeypatch.setenv("RINGSWITCH", str(program))
+    with lab.Switch(workdir=tmp_path) as switch:
+        shutil.copy(program, tmp_path / "new")
+        os.rename(tmp_path / "new", program)
+        with restarted(f"{switch.socket}.control") as control:
+            assert control.request("version")["pid"] == switch.pid
+        assert os.path.samefile(f"/proc/{switch.pid}/exe", program)
+
+
+def test_a_program_that_is_gone_is_said_and_the_switch_goes_on(tmp_path,
+                                                               monkeypatch):
+    """Guests would be cut off for nothing."""
+    program = tmp_path / "bin"
+    shutil.copy(lab.ringswitch(), program)
+    monkeypatch.setenv("RINGSWITCH", str(program))
+    with lab.Switch(workdir=tmp_path) as switch, \
+            lab.Client(switch.socket) as a, lab.Client(switch.socket) as b, \
+            control_of(switch) as control:
+        program.unlink()
+        error = control.refusal("restart")
+        assert error.code == "refused" and str(program) in error.message
+        reach(a, b)
