@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Compare ringswitch with uml_switch and vde_switch in one run.
 
-And its kinds of ports with each other, switches with none in between, and the
-filters on its taps with those of Linux bridges.
+And its kinds of ports with each other, switches with none in between, the
+filters on its taps with those of Linux bridges, and a switch that is watched with
+one that is not.
 Rounds are interleaved: A B C A B C ..., each run on a switch started for it.
 Prints Markdown tables and writes every single run to a JSON file. A target
 that is missed is printed as missed; the exit status is 1 only when a run of
@@ -26,10 +27,12 @@ import guests
 import report
 import scenarios
 import switches
+import watching
+import watching_report
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NAMES = [*scenarios.NAMES, *bridges.NAMES, filters.SCENARIO,
-         guests.SCENARIO]
+         watching.SCENARIO, guests.SCENARIO]
 
 
 def parse_arguments():
@@ -38,6 +41,9 @@ def parse_arguments():
         ROOT / "build/ringswitch"), help="the ringswitch to measure")
     parser.add_argument("--ringbench", metavar="PATH", default=str(
         ROOT / "build/ringbench"), help="the measuring program")
+    parser.add_argument("--before", metavar="PATH",
+                        help="an earlier ringswitch, for the part "
+                        f"{watching.SCENARIO}")
     parser.add_argument("--rounds", type=int, metavar="N",
                         help="rounds of every scenario (5; 1 with --quick)")
     parser.add_argument("--only", action="append", metavar="NAME",
@@ -55,7 +61,8 @@ def parse_arguments():
         arguments.rounds = 1 if arguments.quick else 5
     if arguments.rounds < 1:
         parser.error(f"--rounds {arguments.rounds}: at least 1")
-    for path in (arguments.switch, arguments.ringbench):
+    for path in (arguments.switch, arguments.ringbench,
+                 *filter(None, [arguments.before])):
         if not os.access(path, os.X_OK):
             parser.error(f"{path}: no such program (make bench builds it)")
     return arguments
@@ -136,6 +143,12 @@ def measure_filters(arguments, runs):
                        arguments.quick, runs.add, tell)
 
 
+def measure_watching(arguments, runs):
+    if is_wanted(arguments, watching.SCENARIO):
+        watching.run(arguments.switch, arguments.before, arguments.ringbench,
+                     arguments.rounds, arguments.quick, runs.add, tell)
+
+
 def measure_guests(arguments, kinds, runs):
     """Returns why it was left out, or None."""
     if arguments.no_guests:
@@ -154,7 +167,8 @@ def measure_guests(arguments, kinds, runs):
 
 
 def all_targets(runs):
-    return [*report.targets(runs), *filter_report.targets(runs)]
+    return [*report.targets(runs), *filter_report.targets(runs),
+            *watching_report.targets(runs)]
 
 
 def print_report(facts, runs, kinds, left_out, partial):
@@ -164,7 +178,7 @@ def print_report(facts, runs, kinds, left_out, partial):
           f"load {facts['load_average']} at the start")
     print("; ".join(facts["versions"].values()) + "\n")
     for table in [*report.measured_tables(runs, names),
-                  *filter_report.tables(runs)]:
+                  *filter_report.tables(runs), *watching_report.tables(runs)]:
         print(table + "\n")
     print(report.table(["target", "wanted", "median (min..max)", "verdict"],
                        [target.row() for target in all_targets(runs)
@@ -216,6 +230,7 @@ def main():
     measure_scenarios(arguments, kinds, runs)
     left_out |= measure_bridges(arguments, kinds, runs)
     left_out |= measure_filters(arguments, runs)
+    measure_watching(arguments, runs)
     no_guests = measure_guests(arguments, kinds, runs)
     if no_guests:
         left_out["TCP between UML guests"] = no_guests
