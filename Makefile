@@ -71,7 +71,7 @@ NEEDS_filter_bpf := $(NEEDS_filter_view)
 LIBS_filter_bpf := -lbpf
 UNIT_BINS := $(UNITS:%=$(BUILD)/tests/test_%)
 
-all: $(BUILD)/ringswitch $(BUILD)/ringctl $(BUILD)/ringbench examples
+all: $(BUILD)/ringswitch $(BUILD)/ringctl $(BUILD)/ringtap $(BUILD)/ringbench examples
 
 $(BUILD)/ringswitch: $(SWITCH_O)
 	@echo "  LD $@"
