@@ -255,22 +255,13 @@ bench: deps-bench
 	@$(MAKE) --no-print-directory peers all
 	@$(OWN) -- $(WITH_PEERS) bench/compare.py --json build/bench.json $(BENCH_ARGS)
 
-install: all
-	install -D -m 755 $(BUILD)/ringswitch $(DESTDIR)$(PREFIX)/sbin/ringswitch
-
-# For scripts that call uml_switch; not part of install, since Debian's
-# uml-utilities has a file of that name.
-install-compat: install
-	@at=$(DESTDIR)$(PREFIX)/sbin/uml_switch; \
-	[ "$$(readlink $$at)" = ringswitch ] || \
-	if [ -e $$at ]; then echo "make: $$at is somebody else's: left as it is"; exit 1; \
-	else ln -s ringswitch $$at; fi
+include switch/install.mk
 
 clean:
 	rm -rf build
 
 help:
-	@echo 'make            build build/ringswitch and build/ringbench'
+	@echo 'make            build ringswitch, ringctl, ringtap and ringbench, in build'
 	@echo 'make deps-build install what building needs (as a user: say what)'
 	@echo 'make demo       two UML guests and the host on one network, in one command'
 	@echo 'make demo-rootless  two guests reach a web server through passt: no root, no tap'
