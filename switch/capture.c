@@ -101,18 +101,19 @@ bool capture_flush(struct sw *sw, struct client *c)
 {
 	struct capture *cap = c->capture;
 	bool ring = ring_pending(cap);
-	const uint8_t *from = ring ? cap->bytes + cap->start
-				   : cap->sums + cap->sums_at;
-	size_t bytes = !ring	      ? cap->sums_end - cap->sums_at
-		       : cap->wrapped ? cap->wrap - cap->start
-				      : cap->end - cap->start;
+	const uint8_t *from = ring ? cap->bytes : cap->sums;
+	size_t at = ring ? cap->start : cap->sums_at;
+	size_t end = !ring	    ? cap->sums_end
+		     : cap->wrapped ? cap->wrap
+				    : cap->end;
+	size_t bytes = end - at;
 	ssize_t n;
 
 	if (!bytes || client_pending(c) || c->failed)
 		return false;
 	if (bytes > CAPTURE_SEND_BYTES)
 		bytes = CAPTURE_SEND_BYTES;
-	n = send(c->fd, from, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+	n = send(c->fd, from + at, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0) {
 		c->failed = errno != EAGAIN && errno != EINTR;
 		return false;
@@ -431,16 +432,17 @@ static void begin(struct sw *sw, struct client *c)
 void capture_compiled(struct sw *sw, struct client *c)
 {
 	struct capture *cap = c->capture;
-	char why[256];
+	char why[256], text[EXPRESSION_BYTES];
 
+	snprintf(text, sizeof(text), "%s", expression_job_text(c->job));
 	cap->expression = expression_job_end(c->job, why, sizeof(why));
 	c->job = NULL;
 	if (cap->expression) {
 		begin(sw, c);
 		return;
 	}
-	client_refuse(c, "argument", "expression: %s (see pcap-filter(7))",
-		      why);
+	client_refuse(c, "argument", "expression '%.160s': %s (see pcap-filter(7))",
+		      text, why);
 	capture_end(sw, c);
 }
 

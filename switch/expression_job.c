@@ -80,6 +80,11 @@ struct expression_job *expression_job_start(const char *text)
 	return NULL;
 }
 
+const char *expression_job_text(const struct expression_job *job)
+{
+	return job->text;
+}
+
 int expression_job_fd(const struct expression_job *job)
 {
 	return job->fd;

@@ -17,6 +17,9 @@ struct filter_expression;
  * threads, or if as many as may are at work. */
 struct expression_job *expression_job_start(const char *text);
 
+/* What it began with; as long as @job. */
+const char *expression_job_text(const struct expression_job *job);
+
 /* Readable when it is done. */
 int expression_job_fd(const struct expression_job *job);
 

@@ -28,7 +28,8 @@ TOOLS = {"linux.uml": "user-mode-linux", "uml_switch": "uml-utilities",
          "vde_switch": "vde-switch", "vde_plug": "vdeplug",
          "vde_plug2tap": "vde2", "passt": "passt",
          "slirp4netns": "slirp4netns",
-         "qemu-system-x86_64": "qemu-system-x86", "bpftool": "bpftool"}
+         "qemu-system-x86_64": "qemu-system-x86", "bpftool": "bpftool",
+         "tshark": "tshark"}
 
 
 def pytest_addoption(parser):
