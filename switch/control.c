@@ -133,19 +133,39 @@ static struct client *first_of(struct control *ctl, uint16_t door)
 	return &ctl->clients[door * CONTROL_CLIENTS_MAX];
 }
 
-/* A free place; if there is none, that of the one silent for longest. */
-static struct client *make_place(struct sw *sw, uint16_t door)
+/* Its other side has been closed, whether that has been looked at or not. */
+static bool has_gone(const struct client *c)
 {
-	struct client *first = first_of(sw->control, door), *oldest = first;
+	struct pollfd state = { .fd = c->fd };
+
+	return poll(&state, 1, 0) == 1 && state.revents & POLLHUP;
+}
+
+/* Who has to go for another: who has gone already, or the one silent for
+ * longest. */
+static struct client *choose_victim(struct client *first)
+{
+	struct client *oldest = first;
 
 	for (struct client *c = first; c < first + CONTROL_CLIENTS_MAX; c++) {
-		if (c->fd < 0)
+		if (has_gone(c))
 			return c;
 		if (c->active_ms < oldest->active_ms)
 			oldest = c;
 	}
-	close_client(sw, oldest);
 	return oldest;
+}
+
+static struct client *make_place(struct sw *sw, uint16_t door)
+{
+	struct client *first = first_of(sw->control, door), *victim;
+
+	for (struct client *c = first; c < first + CONTROL_CLIENTS_MAX; c++)
+		if (c->fd < 0)
+			return c;
+	victim = choose_victim(first);
+	close_client(sw, victim);
+	return victim;
 }
 
 static void arm_client(struct sw *sw, struct client *c);

@@ -137,6 +137,12 @@ void rates_fini(struct rates *r)
 	*r = (struct rates){ 0 };
 }
 
+/* A count; 0 if what the switch says cannot be one. */
+static json_t *count_json(double n)
+{
+	return json_integer(n >= 0 && n < 9e15 ? (json_int_t)n : 0);
+}
+
 static json_t *rate_json(const struct rate *p)
 {
 	json_t *to = json_object();
@@ -151,8 +157,8 @@ static json_t *rate_json(const struct rate *p)
 	json_object_set_new(to, "sent_rate", json_real(p->sent));
 	json_object_set_new(to, "sent_byte_rate", json_real(p->sent_bytes));
 	json_object_set_new(to, "dropped_rate", json_real(p->dropped));
-	json_object_set_new(to, "queued", json_integer((json_int_t)p->queued));
-	json_object_set_new(to, "stalls", json_integer((json_int_t)p->stalls));
+	json_object_set_new(to, "queued", count_json(p->queued));
+	json_object_set_new(to, "stalls", count_json(p->stalls));
 	return to;
 }
 
