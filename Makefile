@@ -204,12 +204,24 @@ OWN = unshare $$([ "$$(id -u)" = 0 ] || echo --map-root-user) \
       --net --pid --fork --kill-child --mount-proc
 WITH_PEERS = env PATH="$(abspath $(PEERS))/usr/bin:$$PATH:/usr/sbin" /usr/bin/python3
 
-# All tests: unit and system, with each of the four builds.
+# All tests: unit and system, with each of the four builds (the longer ones with
+# two, tests/conftest.py). They wait more than they work, so that two halves run
+# at once; each is shown when it is done.
 check: deps-check
 	@$(MAKE) --no-print-directory peers check-builds
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=3
+	@echo 'make: system tests, in two halves at once: some minutes'
+	@$(MAKE) --no-print-directory -k -j2 --output-sync=target \
+	    check-half-1 check-half-2
+
+HALF_1 := $(wildcard $(addprefix tests/system_,filter*.py control*.py ringctl*.py \
+          completion.py install.py services.py trace.py manuals.py))
+HALF_2 := $(filter-out $(HALF_1),$(wildcard tests/system_*.py))
+
+# Status 5: PYTEST_ARGS has chosen none of this half.
+check-half-%:
 	@$(OWN) -- $(WITH_PEERS) -m pytest -q -rs -p no:cacheprovider $(BUILDS:%=--build=%) \
-	    $(PYTEST_ARGS) tests/system_*.py
+	    $(PYTEST_ARGS) $(HALF_$*) || [ $$? = 5 ]
 
 # The four builds that are tested: two compilers, plain and with the address
 # and undefined-behaviour sanitizers. Warnings are errors here only: a newer

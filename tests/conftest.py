@@ -42,7 +42,8 @@ def pytest_addoption(parser):
 ONE_BUILD = ("system_completion", "system_install", "system_manuals",
              "system_services", "system_tunctl")
 # Many tests: one plain build and one with sanitizers will do.
-TWO_BUILDS = ("system_capture", "system_control", "system_filter",
+TWO_BUILDS = ("system_guests", "system_kinds", "system_old_kernel",
+              "system_outgoing", "system_tap", "system_capture", "system_control", "system_filter",
               "system_metrics", "system_mirror", "system_notify",
               "system_ringctl", "system_ringtap", "system_trace")
 
