@@ -148,10 +148,13 @@ void control_port_del(struct sw *sw, struct client *c, const json_t *arguments)
 
 /* --- up and down ---------------------------------------------------------- */
 
-static void say_set(struct sw *sw, const struct port *p)
+/* @what is taken. */
+static void say_set(struct sw *sw, const struct port *p, json_t *what)
 {
 	if (events_wanted(sw, EVENT_PORT_SET))
-		events_tell(sw, EVENT_PORT_SET, "{s:s}", "port", p->name);
+		events_tell(sw, EVENT_PORT_SET, "{s:s, s:O}", "port", p->name,
+			    "set", what);
+	json_decref(what);
 }
 
 static void switch_port(struct sw *sw, struct client *c,
@@ -166,7 +169,7 @@ static void switch_port(struct sw *sw, struct client *c,
 				      : p->flags & ~PORT_ADMIN_DOWN));
 	if (down)
 		mac_flush_learned(sw->forward.macs, p->id);
-	say_set(sw, p);
+	say_set(sw, p, json_pack("{s:s}", "admin", down ? "down" : "up"));
 	client_return(c, describe(sw, p));
 }
 
@@ -335,6 +338,7 @@ void control_port_set(struct sw *sw, struct client *c, const json_t *arguments)
 {
 	struct port *p = control_port(sw, c, arguments);
 	struct wish w;
+	json_t *what;
 
 	if (!p || !read_wish(sw, c, p, arguments, &w))
 		return;
@@ -351,6 +355,8 @@ void control_port_set(struct sw *sw, struct client *c, const json_t *arguments)
 			 w.mirror);
 	configure(p, &w);
 	sw->mirrors_changed = true;
-	say_set(sw, p);
+	what = json_copy((json_t *)arguments);
+	json_object_del(what, "port");
+	say_set(sw, p, what);
 	client_return(c, describe(sw, p));
 }

@@ -203,10 +203,10 @@ static int finish(struct capture *c)
 				   c->options->file ? c->options->file : "to stdout",
 				   strerror(c->error));
 	fflush(stdout);
-	fprintf(stderr,
-		"%" PRIu64 " frame%s captured, %" PRIu64
-		" lost (no room in the switch's buffer)\n",
-		frames, frames == 1 ? "" : "s", c->seen.dropped);
+	fprintf(stderr, "%" PRIu64 " frame%s captured, %" PRIu64 " lost%s\n",
+		frames, frames == 1 ? "" : "s", c->seen.dropped,
+		c->seen.dropped ? " (no room in the switch's buffer: -B KIB)"
+				: "");
 	/* Without an interface there is nothing to count. */
 	if (!c->seen.counted && (!c->ending || c->seen.count))
 		return ctl_refused(c->ctl, "the switch has gone before the end of the capture");
@@ -220,9 +220,9 @@ static int open_output(struct capture *c)
 	bool terminal = isatty(STDOUT_FILENO);
 
 	c->out = -1;
-	if (!file && (terminal || c->ctl->json))
+	if (!file)
 		return CTL_OK;
-	if (!file || !strcmp(file, "-")) {
+	if (!strcmp(file, "-")) {
 		if (terminal)
 			return ctl_syntax(c->ctl, "-w -: not to a terminal: name a file, or a pipe behind it");
 		c->out = STDOUT_FILENO;

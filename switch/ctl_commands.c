@@ -67,7 +67,7 @@ static const struct command filter_commands[] = {
 
 static const struct command capture_commands[] = {
 	{ "", capture_run, "[dev] PORT|all [EXPRESSION] [OPTION]...",
-	  "EXPRESSION as of tcpdump. A line a frame on a terminal, else pcapng.\n"
+	  "EXPRESSION as of tcpdump. A line a frame, or with -w pcapng.\n"
 	  "-w FILE               write pcapng; -: to stdout\n"
 	  "-j                    one JSON object a frame\n"
 	  "-c N                  end after N frames\n"
@@ -96,7 +96,8 @@ static const struct command config_commands[] = {
 
 static const struct command restart_commands[] = {
 	{ "", restart_run, "",
-	  "with its running configuration; returns when the new one answers\n" },
+	  "with its running configuration; returns when the new one answers. Guests\n"
+	  "have to attach again: those of UML's eth0=daemon never do\n" },
 };
 
 static const struct command stop_commands[] = {

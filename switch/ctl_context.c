@@ -82,6 +82,30 @@ static json_t *no_answer(const struct ctl *ctl, int got)
 	return NULL;
 }
 
+/* The switch names commands and members as in its protocol. */
+static void refused_in_our_words(const struct ctl *ctl, const char *message)
+{
+	static const struct {
+		const char *its, *ours;
+	} words[] = {
+		{ "see port.show", "see ringctl port" },
+		{ "see listener.show", "see ringctl listener" },
+		{ "see mac.show", "see ringctl mac" },
+		{ "mac_limit:", "mac-limit:" },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		const char *at = strstr(message, words[i].its);
+
+		if (!at)
+			continue;
+		ctl_refused(ctl, "%.*s%s%s", (int)(at - message), message,
+			    words[i].ours, at + strlen(words[i].its));
+		return;
+	}
+	ctl_refused(ctl, "%s", message);
+}
+
 /* What is returned in the answer @line, or NULL and has said why. */
 static json_t *unwrap(const struct ctl *ctl, const char *line, size_t bytes)
 {
@@ -91,7 +115,7 @@ static json_t *unwrap(const struct ctl *ctl, const char *line, size_t bytes)
 	const char *message = json_string_value(json_object_get(error, "message"));
 
 	if (message)
-		ctl_refused(ctl, "%s", message);
+		refused_in_our_words(ctl, message);
 	else if (!value || error)
 		ctl_refused(ctl, "%s: what answers does not speak a switch's protocol",
 			    ctl->client.at.sun_path);

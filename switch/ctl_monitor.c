@@ -70,26 +70,35 @@ static enum colour colour_of(const char *event)
 	return PLAIN;
 }
 
+static void print_member(const char *key, const json_t *value)
+{
+	char what[64], shown[1024];
+
+	if (!strcmp(key, "version") || !strcmp(key, "event") ||
+	    !strcmp(key, "time"))
+		return;
+	text_printable(key, what, sizeof(what));
+	js_show(value, shown, sizeof(shown));
+	printf(" %s %s", what, *shown ? shown : "none");
+}
+
 static void print_event(const struct ctl *ctl, json_t *event)
 {
-	const char *name = js_text(event, "event"), *key;
+	const char *name = js_text(event, "event"), *key, *inner;
 	enum colour colour = colour_of(name);
 	char when[32], shown[1024];
-	json_t *value;
+	json_t *value, *part;
 
 	text_time(js_number(event, "time"), when, sizeof(when));
 	text_printable(name, shown, sizeof(shown));
 	printf("%s %s%-12s%s", when, table_colour(ctl, colour), shown,
 	       table_plain(ctl, colour));
 	json_object_foreach(event, key, value) {
-		char what[64];
-
-		if (!strcmp(key, "version") || !strcmp(key, "event") ||
-		    !strcmp(key, "time") || json_is_null(value))
-			continue;
-		text_printable(key, what, sizeof(what));
-		js_show(value, shown, sizeof(shown));
-		printf(" %s %s", what, shown);
+		if (json_is_object(value))
+			json_object_foreach(value, inner, part)
+				print_member(inner, part);
+		else if (!json_is_null(value))
+			print_member(key, value);
 	}
 	putchar('\n');
 }

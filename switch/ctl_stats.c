@@ -133,8 +133,10 @@ static void print_latency(const json_t *latency)
 	char mean[32];
 	size_t i;
 
-	if (samples < 1)
+	if (samples < 1) {
+		table_line("\nlatency through the switch: no samples yet (one frame in 64 of a sender)");
 		return;
+	}
 	text_duration(js_number(latency, "sum_ns") / samples, mean,
 		      sizeof(mean));
 	putchar('\n');

@@ -140,7 +140,7 @@ boot()
 # A line of the console, and nothing else on it.
 says()
 {
-	grep -qx "$2" "$work/$1.log"
+	grep -sqx "$2" "$work/$1.log"
 }
 
 ready()

@@ -189,6 +189,8 @@ static void announce(const struct sw *sw, const char *program)
 			 : "single (multishot needs 6.12)");
 	if (o->no_room)
 		log_info("the listener's path is too long for a control socket beside it: there is none (name one with --control)");
+	if (options_wants(&o->control))
+		log_info("control socket %s: see ringctl(8)", o->control.argument);
 	/* The words of uml_switch, which scripts wait for. */
 	if (o->hub)
 		printf("%s will be a hub instead of a switch\n", program);

@@ -183,7 +183,9 @@ static enum status run_command(char **words)
 		return show(words);
 	for (int i = 0; i < COMMANDS; i++)
 		if (is_short_for(*words, commands[i].name))
-			return commands[i].run(words + 1);
+			return words[1] && !strcmp(words[1], "help")
+				       ? help(words)
+				       : commands[i].run(words + 1);
 	return complain(WRONG, "'%s' is no command: there are add, del, show, help",
 			*words);
 }

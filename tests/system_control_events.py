@@ -67,13 +67,13 @@ def test_a_deleted_port_is_told_of_once(control, events, ab):
 
 def test_a_port_that_is_set_is_told_of(control, events, ab):
     control.set("uml1", isolated=True)
-    events.wait("port-set", port="uml1")
-    control.set("uml1", name="web1")
-    events.wait("port-set", port="web1")
+    events.wait("port-set", port="uml1", set={"isolated": True})
+    control.set("uml1", name="web1", queue=7)
+    events.wait("port-set", port="web1", set={"name": "web1", "queue": 7})
     control.request("port.down", port="uml2")
+    events.wait("port-set", port="uml2", set={"admin": "down"})
     control.request("port.up", port="uml2")
-    told = [events.next()["event"] for _ in range(2)]
-    assert told in (["port-down", "port-up"], ["port-set", "port-set"])
+    events.wait("port-set", port="uml2", set={"admin": "up"})
 
 
 def test_addresses_that_are_learned_and_move_are_told_of(events, ab):

@@ -79,7 +79,8 @@ def pass_on(pair, *frames):
 def test_events_are_lines_that_are_there_at_once(pair, switch, tell):
     with monitoring(switch, "monitor", "port") as monitor:
         tell("port", "down", "uml1")
-        assert re.fullmatch(rb"\d\d:\d\d:\d\d\.\d{6} port-set +port uml1\n",
+        assert re.fullmatch(rb"\d\d:\d\d:\d\d\.\d{6} port-set +port uml1 "
+                            rb"admin down\n",
                             monitor.stdout.readline())
         with lab.Client(switch.socket):
             line = monitor.stdout.readline().split()
@@ -186,7 +187,8 @@ def test_a_count_ends_it_at_the_very_frame(pair, switch, tmp_path):
 
 def test_what_is_asked_for_is_what_the_switch_is_asked(pair, switch):
     with capturing(switch, "dev", "uml2", "ether", "proto", "0x88b5", "-s",
-                   "20", "-B", "64", "-Q", "out", "--no-drops") as capture:
+                   "20", "-B", "64", "-Q", "out", "--no-drops", "-w",
+                   "-") as capture:
         pass_on(pair, frame(1, 100))
         pair[1].send(frame(2))
         capture.send_signal(signal.SIGINT)
@@ -236,7 +238,7 @@ def test_it_ends_when_nobody_reads_it_though_nothing_passes(switch):
 
 
 def test_a_second_signal_ends_it_though_its_reader_stands_still(pair, switch):
-    with capturing(switch, "uml1") as capture:
+    with capturing(switch, "uml1", "-w", "-") as capture:
         # More than the pipe holds: it cannot come to an end.
         for number in range(100):
             pass_on(pair, frame(number, 1514))
