@@ -388,6 +388,15 @@ static bool are_good(struct sw *sw, struct client *c, const char *port,
 	return false;
 }
 
+static size_t all_buffers(const struct sw *sw)
+{
+	size_t sum = 0;
+
+	for (const struct capture *cap = sw->captures; cap; cap = cap->next)
+		sum += cap->size;
+	return sum;
+}
+
 /* What is asked for, or NULL with an answer. */
 static struct capture *read_arguments(struct sw *sw, struct client *c,
 				      const json_t *arguments)
@@ -403,6 +412,10 @@ static struct capture *read_arguments(struct sw *sw, struct client *c,
 	if (!are_good(sw, c, port, direction,
 		      string_of(arguments, "expression", ""), snaplen, buffer))
 		return NULL;
+	if (all_buffers(sw) + (size_t)buffer > CAPTURE_TOTAL_MAX) {
+		client_refuse(c, "refused", "captures that go on have most of the %d bytes there are for their buffers: end one, or ask for a smaller buffer", CAPTURE_TOTAL_MAX);
+		return NULL;
+	}
 	cap = calloc(1, sizeof(*cap));
 	if (cap)
 		cap->bytes = malloc((size_t)buffer);

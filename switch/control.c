@@ -185,7 +185,11 @@ static void welcome(struct sw *sw, uint16_t door, int fd)
 void control_on_door(struct sw *sw, uint16_t door)
 {
 	struct door *d = &sw->control->doors[door];
-	int fd = accept4(d->file.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd;
+
+	if (d->file.fd < 0)
+		return; /* the switch ends */
+	fd = accept4(d->file.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd >= 0) {
 		welcome(sw, door, fd);

@@ -82,7 +82,7 @@ static void tell(struct sw *sw, enum event event, const struct listener *l)
 	char text[ENDPOINT_BYTES];
 
 	endpoint_format_short(l->endpoint, text, sizeof(text));
-	log_info("listener %s: %s", text,
+	log_guest(sw->now_ms, "listener %s: %s", text,
 		 event == EVENT_LISTENER_ADD ? "added" : "deleted");
 	if (events_wanted(sw, event))
 		events_tell(sw, event, "{s:o}", "listener", client_text(text));

@@ -130,7 +130,7 @@ void control_port_add(struct sw *sw, struct client *c, const json_t *arguments)
 	}
 	p = port_of(sw, e);
 	p->ops->arm_recv(sw, p);
-	log_info("port %s: added", p->name);
+	log_guest(sw->now_ms, "port %s: added", p->name);
 	client_return(c, describe(sw, p));
 }
 

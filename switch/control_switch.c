@@ -65,7 +65,7 @@ void control_restart(struct sw *sw, struct client *c, const json_t *arguments)
 		client_refuse(c, "refused", "it has inherited descriptors (fd:), which it cannot open again: whoever started it must start it anew");
 		return;
 	}
-	if (!restart_is_possible(why, sizeof(why))) {
+	if (!restart_is_possible(sw->options, why, sizeof(why))) {
 		client_refuse(c, "refused", "%s", why);
 		return;
 	}

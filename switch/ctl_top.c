@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "ctl_commands.h"
@@ -182,11 +183,39 @@ static void begin_screen(void)
 	sigaction(SIGHUP, &end, NULL);
 }
 
+/* What is said meanwhile would go with the screen: it waits in a file. */
+static int hold_messages(int *old)
+{
+	int file = memfd_create("messages", MFD_CLOEXEC);
+
+	*old = file < 0 ? -1 : dup(STDERR_FILENO);
+	if (*old >= 0)
+		dup2(file, STDERR_FILENO);
+	return file;
+}
+
+static void show_messages(int file, int old)
+{
+	char text[4096];
+	ssize_t n;
+
+	fflush(stderr);
+	if (old >= 0) {
+		dup2(old, STDERR_FILENO);
+		close(old);
+		n = pread(file, text, sizeof(text), 0);
+		if (n > 0)
+			fprintf(stderr, "%.*s", (int)n, text);
+	}
+	if (file >= 0)
+		close(file);
+}
+
 static int run_on_terminal(struct ctl *ctl, double seconds)
 {
 	struct top top = { .ctl = ctl };
 	SCREEN *screen;
-	int code, err;
+	int code, err, messages, old_stderr;
 
 	if (setupterm(NULL, STDOUT_FILENO, &err) != OK)
 		return ctl_refused(ctl, "top does not know the terminal '%s' ($TERM)",
@@ -197,8 +226,10 @@ static int run_on_terminal(struct ctl *ctl, double seconds)
 	if (!screen)
 		return ctl_refused(ctl, "top cannot use the terminal");
 	begin_screen();
+	messages = hold_messages(&old_stderr);
 	code = run(&top, seconds);
 	endwin();
+	show_messages(messages, old_stderr);
 	delscreen(screen);
 	free(top.shown);
 	rates_fini(&top.rates);

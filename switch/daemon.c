@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "restart.h"
 
 void daemon_null(int fd)
 {
@@ -52,13 +51,14 @@ static void wait_for_child(pid_t child, int fd)
 	_exit(1);
 }
 
-int daemon_start(struct daemon *d, int background, char *why, size_t why_bytes)
+int daemon_start(struct daemon *d, int background, int again, char *why,
+		 size_t why_bytes)
 {
 	int ends[2];
 	pid_t child;
 
 	*d = (struct daemon){ .parent_fd = -1 };
-	d->again = restart_is_one() && background;
+	d->again = again && background;
 	if (d->again)
 		log_daemon(is_file(STDOUT_FILENO), is_file(STDERR_FILENO));
 	if (!background || d->again)

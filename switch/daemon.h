@@ -25,9 +25,11 @@ void daemon_standard_fds(void);
 /*
  * With @background, fork: the parent waits until the child is ready or has
  * ended, and never returns. The child, or the one process, returns 0; or
- * -errno with a line in @why.
+ * -errno with a line in @why. One that has been started @again (restart.h) is
+ * in the background already.
  */
-int daemon_start(struct daemon *d, int background, char *why, size_t why_bytes);
+int daemon_start(struct daemon *d, int background, int again, char *why,
+		 size_t why_bytes);
 
 /*
  * Make and lock @path (NULL: none) and write our pid into it. Returns 0, or

@@ -126,6 +126,7 @@ enum {
 	CAPTURE_BUFFER_MIN = 1 << 16,
 	CAPTURE_BUFFER_DEFAULT = 1 << 22,
 	CAPTURE_BUFFER_MAX = 1 << 26,
+	CAPTURE_TOTAL_MAX = 1 << 29, /* bytes of buffers of all captures */
 	CAPTURE_SNAPLEN_MAX = 262144,
 	CAPTURE_SEND_BYTES = 1 << 18, /* in a round */
 

@@ -227,18 +227,19 @@ static int start(struct sw *sw, struct daemon *daemon, struct options *o,
 
 static int run(struct options *o, const char *program)
 {
-	bool restarting;
+	bool again = restart_is_one(), restarting;
 	struct sw *sw = calloc(1, sizeof(*sw));
 	struct daemon daemon;
 	char why[2048] = "out of memory";
 	int err = -ENOMEM;
 
-	if (!sw || daemon_start(&daemon, o->daemon, why, sizeof(why))) {
+	if (!sw || daemon_start(&daemon, o->daemon, again, why, sizeof(why))) {
 		log_error("%s", why);
 		free(sw);
 		return 1;
 	}
 	sw->link_watch_fd = sw->signal_fd = -1;
+	sw->again = again;
 	err = start(sw, &daemon, o, why, sizeof(why));
 	if (err) {
 		log_error("%s", why);
@@ -247,7 +248,9 @@ static int run(struct options *o, const char *program)
 		daemon_ready(&daemon, o->ready_fd);
 		sd_notify(0, "READY=1\nSTATUS=Guests can attach.");
 		loop_run(sw);
-		sd_notify(0, "STOPPING=1");
+		/* Starting anew is none of its business. */
+		if (!sw->restarting)
+			sd_notify(0, "STOPPING=1");
 	}
 	restarting = sw->restarting;
 	sw_fini(sw);

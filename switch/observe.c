@@ -94,11 +94,16 @@ static void forget_mirror(struct sw *sw, const struct port *p)
 		}
 }
 
-/* As its listener, or itself, was configured. */
+/* As it was set when it was here before; or else as its listener, or itself,
+ * was configured. */
 static void take_settings(struct ports *ps, struct port *p)
 {
 	const struct endpoint *e = p->endpoint;
 
+	if (p->kept) {
+		port_set_flags(ps, p, p->flags | p->kept_flags);
+		return;
+	}
 	p->mac_limit = e->mac_limit;
 	memcpy(p->mirror_name, e->mirror, sizeof(p->mirror_name));
 	if (e->flags)

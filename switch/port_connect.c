@@ -10,6 +10,7 @@
 #include "endpoint.h"
 #include "log.h"
 #include "port.h"
+#include "port_io.h"
 #include "port_bess.h"
 #include "port_message.h"
 #include "port_name.h"
@@ -105,7 +106,9 @@ int connect_port_open(struct sw *sw, const struct endpoint *e, char *why,
 	p->connected_ms = sw->now_ms;
 	p->fd = connect_to(e);
 	err = p->fd;
-	if (err < 0)
+	/* What was away before a restart may be so behind it. */
+	p->detached = err < 0 && sw->again;
+	if (err < 0 && !p->detached)
 		goto fail;
 	doing = "get receive buffers";
 	err = stream ? stream_open(p, e->mtu) : message_open(sw, p, e->mtu);
@@ -113,6 +116,8 @@ int connect_port_open(struct sw *sw, const struct endpoint *e, char *why,
 		goto fail;
 	port_name_give(&sw->ports, p, e->name, 0);
 	port_up(&sw->ports, p);
+	if (p->detached)
+		port_io_look(sw, p);
 	return 0;
 
 fail:

@@ -37,7 +37,8 @@ static struct port_past *past_place(struct ports *ps, const char *name)
 	return past;
 }
 
-/* What it had counted is not gone any more: it is the port's again. */
+/* What it had counted is not gone any more: it is the port's again, and what it
+ * had been set to. */
 static void come_back(struct ports *ps, struct port *p)
 {
 	struct port_past *past = past_find(ps, p->name);
@@ -47,6 +48,12 @@ static void come_back(struct ports *ps, struct port *p)
 		return;
 	p->counters = past->counters;
 	port_counters_subtract(&ps->gone, &past->counters);
+	p->kept = true;
+	p->kept_flags = past->flags;
+	p->mac_limit = past->mac_limit;
+	memcpy(p->mirror_name, past->mirror_name, sizeof(p->mirror_name));
+	if (past->queue != p->queue_max)
+		port_set_queue(p, past->queue);
 	past->name[0] = '\0';
 }
 
@@ -135,4 +142,8 @@ void port_name_leave(struct ports *ps, const struct port *p,
 	past = past_place(ps, p->name);
 	snprintf(past->name, sizeof(past->name), "%s", p->name);
 	past->counters = *last;
+	past->flags = p->flags & (uint8_t)~PORT_OBSERVED;
+	past->mac_limit = p->mac_limit;
+	past->queue = p->queue_max;
+	memcpy(past->mirror_name, p->mirror_name, sizeof(p->mirror_name));
 }

@@ -30,13 +30,38 @@ void restart_remember(void)
 		directory[0] = '\0';
 }
 
-bool restart_is_possible(char *why, size_t why_bytes)
+static bool is_relative(const struct endpoint *e)
 {
-	if (!access(program, X_OK))
-		return true;
-	snprintf(why, why_bytes, "cannot start anew: %s: %s", program,
-		 strerror(errno));
-	return false;
+	return !e->removed && e->kind != PORT_TAP && *e->argument != '/';
+}
+
+static bool has_relative_path(const struct options *o)
+{
+	for (unsigned i = 0; i < o->listener_count; i++)
+		if (is_relative(&o->listeners[i]))
+			return true;
+	for (unsigned i = 0; i < o->port_count; i++)
+		if (is_relative(&o->ports[i]))
+			return true;
+	return (options_wants(&o->control) && is_relative(&o->control)) ||
+	       (o->pidfile && *o->pidfile != '/');
+}
+
+bool restart_is_possible(const struct options *o, char *why, size_t why_bytes)
+{
+	if (access(program, X_OK)) {
+		snprintf(why, why_bytes, "cannot start anew: %s: %s", program,
+			 strerror(errno));
+		return false;
+	}
+	if (access(directory, X_OK) && has_relative_path(o)) {
+		snprintf(why, why_bytes,
+			 "cannot start anew: %s, where paths of its options begin: %s",
+			 *directory ? directory : "the directory",
+			 strerror(errno));
+		return false;
+	}
+	return true;
 }
 
 static void add(void *context, const char *word)
@@ -53,11 +78,13 @@ void restart(const struct options *o)
 
 	add(&words, program);
 	options_words(o, add, &words);
-	/* A daemon is in / now, and paths may begin where it was started. */
-	if ((*directory && chdir(directory)) || setenv(MARK, "1", 1))
-		log_error("cannot start anew: %s", strerror(errno));
-	else
-		execv(program, words.word);
+	/* A daemon is in / now, and paths may begin where it was started; if
+	 * that has gone, none does. */
+	if (chdir(directory) && errno != ENOENT)
+		log_error("cannot change to %s: %s", directory,
+			  strerror(errno));
+	setenv(MARK, "1", 1);
+	execv(program, words.word);
 	log_error("cannot start anew: %s: %s", program, strerror(errno));
 	while (words.count)
 		free(words.word[--words.count]);

@@ -13,8 +13,9 @@ struct options;
 /* Note which file we are, while it is still there, and where we are. */
 void restart_remember(void);
 
-/* Whether there is such a program; or a line in @why. */
-bool restart_is_possible(char *why, size_t why_bytes);
+/* Whether there is such a program, and the directory that paths of @o begin in;
+ * or a line in @why. */
+bool restart_is_possible(const struct options *o, char *why, size_t why_bytes);
 
 /* Become it anew, with the words of @o. Returns if that fails, with a line in
  * the log. */

@@ -39,6 +39,7 @@ struct sw {
 	bool running;		  /* start-up is over: nothing may wait */
 	bool stopping;
 	bool restarting;	  /* and is to start anew then */
+	bool again;		  /* it has been started anew */
 };
 
 /* The switch that these are a part of. */

@@ -135,8 +135,12 @@ def test_the_buffer_is_as_big_as_was_said(switch, four, buffer):
 
 def test_big_buffers_are_had_only_when_they_are_used(switch, four):
     before = lab.resident_bytes(switch.pid)
-    captures = [Capture(switch, "uml1", buffer=64 << 20) for _ in range(10)]
+    captures = [Capture(switch, "uml1", buffer=64 << 20) for _ in range(8)]
     assert lab.resident_bytes(switch.pid) - before < 64 << 20
+    # All together have a limit as well.
+    with control_of(switch) as control:
+        error = control.refusal("capture", port="uml1")
+        assert error.code == "refused" and "536870912" in error.message
     for capture in captures:
         capture.close()
     captures_there(switch, 0)

@@ -3,13 +3,14 @@
      ringswitch --> config.show --> exec --> ringswitch, the same process
 """
 
+import contextlib
 import os
 import shutil
 import socket
 import subprocess
 
 import lab
-from lab_clients import BessClient, DgramClient, reach
+from lab_clients import BessClient, BessServer, DgramClient, reach
 from lab_control import Control, control_of, events_of
 
 
@@ -154,3 +155,42 @@ def test_a_program_that_is_gone_is_said_and_the_switch_goes_on(tmp_path,
         error = control.refusal("restart")
         assert error.code == "refused" and str(program) in error.message
         reach(a, b)
+
+
+def test_what_is_away_meanwhile_is_connected_again_when_it_is_back(tmp_path):
+    """At the first start that would be an error; now it must not be the end."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(BessServer(tmp_path / "peer"))
+        switch = stack.enter_context(lab.Switch(
+            "--port", f"connect-bess:{tmp_path}/peer,name=peer",
+            workdir=tmp_path))
+        server.accept().close()
+        server.__exit__()
+        with control_of(switch) as control:
+            control.request("restart")
+            assert control.ended()
+        with wait_control(f"{switch.socket}.control") as control:
+            assert control.port("peer")["state"] == "detached"
+            with BessServer(tmp_path / "peer") as again, \
+                    again.accept() as peer, lab.Client(switch.socket) as guest:
+                control.wait(lambda c: c.port("peer")["state"] == "up",
+                             "the port to be connected again")
+                reach(guest, peer)
+
+
+def test_the_directory_it_was_started_in_may_go(tmp_path):
+    """Unless it is needed: then nothing happens but an answer."""
+    here = tmp_path / "here"
+    here.mkdir()
+    with lab.Switch("--pidfile", f"{tmp_path}/pid", workdir=tmp_path,
+                    cwd=here) as switch, control_of(switch) as control:
+        control.request("listener.add", endpoint="bess:here")
+        (here / "here").unlink()
+        here.rmdir()
+        error = control.refusal("restart")
+        assert error.code == "refused" and str(here) in error.message
+        control.request("listener.del", listener="bess:here")
+        control.request("restart")
+        assert control.ended()
+        with wait_control(f"{switch.socket}.control") as after:
+            assert after.request("port.show") == []

@@ -11,7 +11,7 @@ for. The books balance in every test.
 import pytest
 
 import lab
-from lab_clients import DgramClient, reach
+from lab_clients import BessClient, DgramClient, reach
 from lab_control import control_of, send_counted
 
 A, B, C, D = map(lab.mac, range(1, 5))
@@ -344,3 +344,24 @@ def test_all_settings_at_once(control, clients):
                 mac_limit=0, mirror=None, queue=512)
     port = control.set("web", **back)
     assert {key: port[key] for key in back} == back
+
+
+def test_what_asks_for_its_name_has_its_settings_when_it_is_back(tmp_path):
+    """A guest must not shed them by attaching anew."""
+    with lab.Switch("--listen", f"bess:{tmp_path}/b", workdir=tmp_path) as switch, \
+            control_of(switch) as control, lab.Client(switch.socket):
+        with BessClient(tmp_path / "b", src=tmp_path / "web1"):
+            control.wait_ports(2)
+            control.set("web1", isolated=True, mac_limit=3, queue=7,
+                        mirror="uml1")
+            control.request("port.down", port="web1")
+        control.wait_ports(1)
+        (tmp_path / "web1").unlink(missing_ok=True)
+        with BessClient(tmp_path / "b", src=tmp_path / "web1"):
+            control.wait_ports(2)
+            port = control.port("web1")
+            assert port["isolated"] and port["admin"] == "down"
+            assert (port["mac_limit"], port["queue"], port["mirror"]) == (
+                3, 7, "uml1")
+            port = control.request("port.up", port="web1")
+            assert port["state"] == "up"

@@ -282,6 +282,18 @@ def test_top_follows_ports_that_go(pair, top):
                 "one port only")
 
 
+def test_top_says_why_it_ends_where_it_can_be_read(tmp_path):
+    """Not on the screen that goes with it."""
+    with lab.Switch(workdir=tmp_path) as switch, \
+            Screen("--socket", control_path(switch), "top", "-d",
+                   "0.05") as screen:
+        screen.wait(lambda text: "PORT" in text, "the head of the table")
+        switch.stop()
+        assert screen.wait_end() == 2
+        behind = screen.bytes.split(b"\x1b[?1049l")[-1]
+        assert b"ringctl: " in behind
+
+
 def test_top_fits_a_terminal_of_any_size_and_follows_it(top):
     screen = top()
     for columns, lines in (20, 5), (3, 2), (120, 40), (80, 24):

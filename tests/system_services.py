@@ -150,7 +150,7 @@ def test_sighup_does_not_end_it(machine, service):
 
 def test_ringctl_starts_it_anew_in_place_and_stops_it_for_good(machine,
                                                                service):
-    service.start()
+    service.start(drop_in="[Service]\nTimeoutStopSec=2\n")
     pid = service.show("MainPID")
     started = ("sh", "-c", "ringctl -n lab -j version | grep -o '\"started[^,]*'")
     before = machine.run(*started)[1]
@@ -159,6 +159,9 @@ def test_ringctl_starts_it_anew_in_place_and_stops_it_for_good(machine,
                    not in (before, ""), "the new switch")
     service.assert_passes()
     assert service.show("MainPID") == pid
+    # systemd must not take it for one that ends.
+    assert service.show("ActiveState") == "active"
+    assert service.show("SubState") == "running"
     machine.run("ringctl", "-n", "lab", "stop")
     lab.wait_until(lambda: service.show("ActiveState") == "inactive",
                    "the switch to end")
