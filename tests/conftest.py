@@ -76,9 +76,19 @@ def build(request):
 def pytest_sessionstart(session):
     if session.config.option.collectonly:
         return
+    forget_what_started_us()
     refuse_machines_own_network()
     refuse_missing_tools()
     quiet_network()
+
+
+def forget_what_started_us():
+    """What nohup(1), a shell's background or make(1) hand on to all that is
+    started from here: ignored signals, and words for other makes."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in "MAKEFLAGS", "MFLAGS", "MAKELEVEL":
+        os.environ.pop(name, None)
 
 
 def refuse_machines_own_network():
