@@ -168,7 +168,7 @@ static int run_or_help(struct ctl *ctl, const struct object *object,
 {
 	if (!asks_for_help(words))
 		return command->run(ctl, words);
-	commands_help(object, command);
+	commands_help(ctl, object, command);
 	return CTL_OK;
 }
 
@@ -188,7 +188,7 @@ int commands_run(struct ctl *ctl, struct words *words)
 	    (**words->at == '-' && !asks_for_help(words)))
 		return run_or_help(ctl, object, command, words);
 	if (asks_for_help(words)) {
-		commands_help(object, NULL);
+		commands_help(ctl, object, NULL);
 		return CTL_OK;
 	}
 	command = find_command(ctl, object, words_next(words));
@@ -208,6 +208,6 @@ int help_run(struct ctl *ctl, struct words *words)
 		return CTL_SYNTAX;
 	if (words_end(ctl, words))
 		return CTL_SYNTAX;
-	commands_help(object, command);
+	commands_help(ctl, object, command);
 	return CTL_OK;
 }

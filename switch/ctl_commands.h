@@ -33,8 +33,10 @@ extern const size_t object_count;
 /* Carry out one command; no words are an error. Returns the exit code. */
 int commands_run(struct ctl *ctl, struct words *words);
 
-/* Help: for everything, an object, or one of its commands (NULL: all). */
-void commands_help(const struct object *object, const struct command *command);
+/* Help: for everything, an object, or one of its commands (NULL: all); as JSON
+ * if @ctl says so. */
+void commands_help(const struct ctl *ctl, const struct object *object,
+		   const struct command *command);
 
 /* Each of these is in the file of its object, ctl_OBJECT.c; mirror is with port,
  * version, restart and stop are in ctl_process.c. */

@@ -112,14 +112,21 @@ static json_t *unwrap(const struct ctl *ctl, const char *line, size_t bytes)
 	json_t *answer = json_loadb(line, bytes, 0, NULL);
 	json_t *error = json_object_get(answer, "error");
 	json_t *value = json_object_get(answer, "return");
+	const json_t *version = json_object_get(answer, "version");
 	const char *message = json_string_value(json_object_get(error, "message"));
+	bool good = false;
 
-	if (message)
+	if (version && json_integer_value(version) != 1)
+		ctl_refused(ctl, "the switch speaks version %" JSON_INTEGER_FORMAT " of the protocol, this ringctl version 1: use the one that came with it",
+			    json_integer_value(version));
+	else if (message)
 		refused_in_our_words(ctl, message);
 	else if (!value || error)
 		ctl_refused(ctl, "%s: what answers does not speak a switch's protocol",
 			    ctl->client.at.sun_path);
-	value = error ? NULL : json_incref(value);
+	else
+		good = true;
+	value = good ? json_incref(value) : NULL;
 	json_decref(answer);
 	return value;
 }

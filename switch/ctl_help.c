@@ -1,7 +1,10 @@
+#include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ctl_commands.h"
+#include "ctl_context.h"
 
 /* Each line of @help, behind @indent blanks. */
 static void print_lines(const char *help, int indent)
@@ -43,8 +46,42 @@ static void print_everything(void)
 	     "\nExit status: 0 done, 1 wrong command line, 2 refused or not reachable.");
 }
 
-void commands_help(const struct object *object, const struct command *command)
+static bool is_asked_for(const struct object *o, const struct command *c,
+			 const struct object *object,
+			 const struct command *command)
 {
+	return (!object || o == object) && (!command || c == command);
+}
+
+static void print_json(const struct ctl *ctl, const struct object *object,
+		       const struct command *command)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < object_count; i++)
+		for (size_t n = 0; n < objects[i].count; n++) {
+			const struct command *c = &objects[i].commands[n];
+
+			if (is_asked_for(&objects[i], c, object, command))
+				json_array_append_new(
+					all,
+					json_pack("{s:s, s:s, s:s, s:s}",
+						  "object", objects[i].name,
+						  "command", c->name, "words",
+						  c->synopsis, "help",
+						  c->help));
+		}
+	ctl_print_json(ctl, all);
+	json_decref(all);
+}
+
+void commands_help(const struct ctl *ctl, const struct object *object,
+		   const struct command *command)
+{
+	if (ctl->json) {
+		print_json(ctl, object, command);
+		return;
+	}
 	if (!object) {
 		print_everything();
 		return;

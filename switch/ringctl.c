@@ -129,7 +129,7 @@ static int run(struct ctl *ctl, const struct request *r, struct words *words)
 		ctl->name = name;
 	if (r->help || r->version) {
 		if (r->help)
-			commands_help(NULL, NULL);
+			commands_help(ctl, NULL, NULL);
 		else
 			printf("ringctl %s\n", ctl_release);
 		return CTL_OK;

@@ -40,6 +40,15 @@ def assert_help(text, *words):
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_help_is_json_as_well():
+    everything = json.loads(ringctl("-j", "help")[1])
+    assert {line["object"] for line in everything} >= {"port", "capture"}
+    assert all(set(line) == {"object", "command", "words", "help"}
+               for line in everything)
+    [one] = json.loads(ringctl("-j", "port", "set", "help")[1])
+    assert one["command"] == "set" and "isolated" in one["help"]
+
+
 def test_help_is_everywhere_and_asks_no_switch():
     for words in [["help"], ["--help"], ["-h"]]:
         code, text, said = ringctl(*words)
