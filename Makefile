@@ -39,7 +39,7 @@ NEEDS_wire_stream := switch/wire_stream
 NEEDS_endpoint  := switch/endpoint switch/endpoint_format switch/value
 NEEDS_endpoint_format := $(NEEDS_endpoint)
 NEEDS_options   := switch/options switch/options_complete switch/options_words $(NEEDS_endpoint)
-NEEDS_port      := switch/port switch/port_name switch/port_slow switch/forward \
+NEEDS_port      := switch/port switch/port_counters switch/port_name switch/port_slow switch/forward \
                    switch/latency switch/mac switch/frame tests/fake_port
 NEEDS_port_name := $(NEEDS_port)
 NEEDS_forward   := $(NEEDS_port)
@@ -48,6 +48,7 @@ NEEDS_port_flags_model := $(NEEDS_port)
 NEEDS_port_queue := $(NEEDS_port)
 NEEDS_port_observe := $(NEEDS_port)
 NEEDS_pcapng    := switch/pcapng
+NEEDS_block_ring := switch/block_ring
 NEEDS_latency   := switch/latency
 NEEDS_ether_text := switch/ether_text
 NEEDS_run_directory := switch/run_directory

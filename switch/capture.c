@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "../tap/filter_expression.h"
+#include "block_ring.h"
 #include "client.h"
 #include "clock.h"
 #include "control.h"
@@ -41,11 +42,7 @@ struct capture {
 	uint32_t snaplen;
 	bool in, out, drops;
 	bool finished;
-	/* A ring: [start, end) is still to be sent; or if end has gone round,
-	 * [start, wrap) and [0, end). A block lies in one piece. */
-	uint8_t *bytes;
-	size_t start, end, wrap, size;
-	bool wrapped;
+	struct block_ring ring;
 	/* The end of the file, behind that. */
 	uint8_t *sums;
 	size_t sums_at, sums_end;
@@ -57,70 +54,37 @@ struct capture {
 
 /* --- the buffer ----------------------------------------------------------- */
 
-/* Room for a block of @bytes, or NULL. */
-static uint8_t *room_for(struct capture *cap, size_t bytes)
-{
-	if (!cap->wrapped && cap->size - cap->end < bytes &&
-	    cap->start > bytes) {
-		cap->wrap = cap->end;
-		cap->end = 0;
-		cap->wrapped = true;
-	}
-	/* One byte stays free: full is not empty. */
-	if (cap->wrapped ? cap->start - cap->end <= bytes
-			 : cap->size - cap->end < bytes)
-		return NULL;
-	return cap->bytes + cap->end;
-}
-
-static size_t ring_pending(const struct capture *cap)
-{
-	return cap->wrapped ? cap->wrap - cap->start + cap->end
-			    : cap->end - cap->start;
-}
-
 size_t capture_pending(const struct client *c)
 {
 	const struct capture *cap = c->capture;
 
-	return cap ? ring_pending(cap) + cap->sums_end - cap->sums_at : 0;
-}
-
-static void ring_sent(struct capture *cap, size_t bytes)
-{
-	cap->start += bytes;
-	if (cap->wrapped && cap->start == cap->wrap) {
-		cap->start = 0;
-		cap->wrapped = false;
-	}
-	if (!cap->wrapped && cap->start == cap->end)
-		cap->start = cap->end = 0;
+	return cap ? block_ring_pending(&cap->ring) + cap->sums_end - cap->sums_at : 0;
 }
 
 bool capture_flush(struct sw *sw, struct client *c)
 {
 	struct capture *cap = c->capture;
-	bool ring = ring_pending(cap);
-	const uint8_t *from = ring ? cap->bytes : cap->sums;
-	size_t at = ring ? cap->start : cap->sums_at;
-	size_t end = !ring	    ? cap->sums_end
-		     : cap->wrapped ? cap->wrap
-				    : cap->end;
-	size_t bytes = end - at;
+	size_t bytes = cap->sums_end - cap->sums_at;
+	const uint8_t *from = NULL;
+	bool ring = block_ring_pending(&cap->ring);
 	ssize_t n;
 
-	if (!bytes || client_pending(c) || c->failed)
+	if (ring)
+		from = block_ring_front(&cap->ring, &bytes);
+	else if (bytes)
+		from = cap->sums + cap->sums_at;
+	if (!from || client_pending(c) || c->failed)
 		return false;
 	if (bytes > CAPTURE_SEND_BYTES)
 		bytes = CAPTURE_SEND_BYTES;
-	n = send(c->fd, from + at, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+	n = send(c->fd, from, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0) {
 		c->failed = errno != EAGAIN && errno != EINTR;
 		return false;
 	}
 	c->active_ms = sw->now_ms;
 	if (ring)
-		ring_sent(cap, (size_t)n);
+		block_ring_sent(&cap->ring, (size_t)n);
 	else
 		cap->sums_at += (size_t)n;
 	return true;
@@ -160,12 +124,13 @@ static struct interface *interface_of(struct capture *cap, const struct port *p)
 static bool write_interface(struct capture *cap, struct interface *i,
 			    const char *description)
 {
-	uint8_t *to = room_for(cap, INTERFACE_BYTES);
+	uint8_t *to = block_ring_room(&cap->ring, INTERFACE_BYTES);
 
 	if (i->written || !to)
 		return i->written;
-	cap->end += pcapng_interface(to, INTERFACE_BYTES, i->name, description,
-				     cap->snaplen);
+	block_ring_put(&cap->ring,
+		       pcapng_interface(to, INTERFACE_BYTES, i->name,
+					description, cap->snaplen));
 	i->number = cap->written_count++;
 	i->written = true;
 	return true;
@@ -235,13 +200,13 @@ static void take(struct sw *sw, struct capture *cap, struct interface *i,
 
 	i->received++;
 	c->capture_frames++;
-	if (!write_interface(cap, i, "") || !(to = room_for(cap, bytes))) {
+	if (!write_interface(cap, i, "") || !(to = block_ring_room(&cap->ring, bytes))) {
 		i->dropped++;
 		c->capture_dropped++;
 		return;
 	}
 	p.interface = i->number;
-	cap->end += pcapng_packet(to, bytes, &p);
+	block_ring_put(&cap->ring, pcapng_packet(to, bytes, &p));
 	control_say(sw, cap->client);
 }
 
@@ -328,7 +293,7 @@ void capture_end(struct sw *sw, struct client *c)
 	c->capture = NULL;
 	filter_expression_free(cap->expression);
 	free(cap->interfaces);
-	free(cap->bytes);
+	free(cap->ring.bytes);
 	free(cap->sums);
 	free(cap);
 }
@@ -341,7 +306,8 @@ static void start(struct sw *sw, struct client *c)
 	cap->next = sw->captures;
 	sw->captures = cap;
 	control_counters_of(sw)->captures++;
-	cap->end = pcapng_section(cap->bytes, cap->size, "ringswitch");
+	block_ring_put(&cap->ring, pcapng_section(cap->ring.bytes, cap->ring.size,
+						  "ringswitch"));
 	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
 		struct port *p = sw->ports.by_id[i];
 
@@ -393,7 +359,7 @@ static size_t all_buffers(const struct sw *sw)
 	size_t sum = 0;
 
 	for (const struct capture *cap = sw->captures; cap; cap = cap->next)
-		sum += cap->size;
+		sum += cap->ring.size;
 	return sum;
 }
 
@@ -418,13 +384,13 @@ static struct capture *read_arguments(struct sw *sw, struct client *c,
 	}
 	cap = calloc(1, sizeof(*cap));
 	if (cap)
-		cap->bytes = malloc((size_t)buffer);
-	if (!cap || !cap->bytes) {
+		cap->ring.bytes = malloc((size_t)buffer);
+	if (!cap || !cap->ring.bytes) {
 		free(cap);
 		client_refuse(c, "refused", "no memory for a buffer of %lld bytes", (long long)buffer);
 		return NULL;
 	}
-	cap->size = (size_t)buffer;
+	cap->ring.size = (size_t)buffer;
 	cap->snaplen = (uint32_t)snaplen;
 	cap->in = strcmp(direction, "out");
 	cap->out = strcmp(direction, "in");

@@ -92,140 +92,16 @@ void loop_fini(struct loop *loop)
 	loop->open = false;
 }
 
-static struct io_uring_sqe *next_sqe(struct loop *loop)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&loop->ring);
-
-	while (!sqe) {
-		io_uring_submit(&loop->ring);
-		sqe = io_uring_get_sqe(&loop->ring);
-	}
-	return sqe;
-}
-
-static void tag(struct io_uring_sqe *sqe, enum loop_op op, uint16_t port,
-		uint32_t gen)
-{
-	union loop_ref ref = { .op = (uint16_t)op, .port = port, .gen = gen };
-
-	io_uring_sqe_set_data64(sqe, ref.bits);
-}
-
-void loop_tag(struct io_uring_sqe *sqe, enum loop_op op, const struct port *p)
-{
-	tag(sqe, op, p->id, p->gen);
-}
-
-struct io_uring_sqe *loop_port_sqe(struct sw *sw, struct port *p,
-				   unsigned armed)
-{
-	if (p->armed & armed)
-		return NULL;
-	p->armed |= armed;
-	return next_sqe(&sw->loop);
-}
-
-static enum loop_op op_of(unsigned armed)
-{
-	return armed == ARMED_RECV     ? LOOP_RECV
-	       : armed == ARMED_CONTROL ? LOOP_CONTROL
-					: LOOP_WRITABLE;
-}
-
-void loop_cancel(struct sw *sw, struct port *p, unsigned armed)
-{
-	for (unsigned bit = 1; bit <= ARMED_CONTROL; bit <<= 1) {
-		union loop_ref target = { .op = (uint16_t)op_of(bit),
-					  .port = p->id,
-					  .gen = p->gen };
-		struct io_uring_sqe *sqe;
-
-		if (!(p->armed & armed & bit))
-			continue;
-		sqe = next_sqe(&sw->loop);
-		io_uring_prep_cancel64(sqe, target.bits, 0);
-		loop_tag(sqe, LOOP_CANCEL, p);
-		p->cancels++;
-	}
-}
-
-int loop_register_pool(struct sw *sw, struct port *p)
-{
-	struct io_uring_buf_reg reg = {
-		.ring_addr = (uintptr_t)p->pool->ring,
-		.ring_entries = p->pool->count,
-		.bgid = loop_buffer_group(p->id),
-	};
-
-	return io_uring_register_buf_ring(&sw->loop.ring, &reg, 0);
-}
-
-void loop_unregister_pool(struct sw *sw, struct port *p)
-{
-	io_uring_unregister_buf_ring(&sw->loop.ring,
-				     loop_buffer_group(p->id));
-}
-
-void loop_arm_accept(struct sw *sw, uint16_t listener)
-{
-	struct io_uring_sqe *sqe = next_sqe(&sw->loop);
-
-	io_uring_prep_multishot_accept(sqe, sw->listeners[listener].file.fd,
-				       NULL, NULL,
-				       SOCK_CLOEXEC | SOCK_NONBLOCK);
-	tag(sqe, LOOP_ACCEPT, listener, sw->listeners[listener].gen);
-}
-
-static void cancel(struct sw *sw, enum loop_op op, uint16_t which, uint32_t gen)
-{
-	struct io_uring_sqe *sqe = next_sqe(&sw->loop);
-	union loop_ref target = { .op = (uint16_t)op, .port = which, .gen = gen };
-
-	io_uring_prep_cancel64(sqe, target.bits, 0);
-	tag(sqe, LOOP_CANCEL, PORT_NONE, 0);
-}
-
-void loop_cancel_accept(struct sw *sw, uint16_t listener)
-{
-	cancel(sw, LOOP_ACCEPT, listener, sw->listeners[listener].gen);
-}
-
-void loop_arm_poll(struct sw *sw, int fd, short events, enum loop_op op,
-		   uint16_t which, uint32_t gen)
-{
-	struct io_uring_sqe *sqe = next_sqe(&sw->loop);
-
-	io_uring_prep_poll_add(sqe, fd, (unsigned)events);
-	tag(sqe, op, which, gen);
-}
-
-void loop_cancel_poll(struct sw *sw, enum loop_op op, uint16_t which,
-		      uint32_t gen)
-{
-	cancel(sw, op, which, gen);
-}
-
 static void arm_poll(struct sw *sw, int fd, enum loop_op op)
 {
 	loop_arm_poll(sw, fd, POLLIN, op, 0, 0);
-}
-
-static void arm_timeout(struct sw *sw, struct __kernel_timespec *after,
-			uint64_t after_ms, enum loop_op op)
-{
-	struct io_uring_sqe *sqe = next_sqe(&sw->loop);
-
-	after->tv_sec = (long long)(after_ms / 1000);
-	after->tv_nsec = (long long)(after_ms % 1000 * 1000000);
-	io_uring_prep_timeout(sqe, after, 0, 0);
-	tag(sqe, op, 0, 0);
 }
 
 void loop_arm_second(struct sw *sw)
 {
 	if (sw->loop.second_armed)
 		return;
-	arm_timeout(sw, &sw->loop.second, 1000, LOOP_SECOND);
+	loop_arm_timeout(sw, &sw->loop.second, 1000, LOOP_SECOND);
 	sw->loop.second_armed = true;
 }
 
@@ -240,7 +116,7 @@ static void on_second(struct sw *sw)
 static void arm_watchdog(struct sw *sw)
 {
 	if (sw->loop.watchdog_ms)
-		arm_timeout(sw, &sw->loop.watchdog, sw->loop.watchdog_ms,
+		loop_arm_timeout(sw, &sw->loop.watchdog, sw->loop.watchdog_ms,
 			    LOOP_WATCHDOG);
 }
 
@@ -272,11 +148,11 @@ static void arm_timers(struct sw *sw)
 	struct loop *loop = &sw->loop;
 
 	if (!loop->tick_armed && needs_tick(sw)) {
-		arm_timeout(sw, &loop->tick, TICK_MS, LOOP_TICK);
+		loop_arm_timeout(sw, &loop->tick, TICK_MS, LOOP_TICK);
 		loop->tick_armed = true;
 	}
 	if (!loop->trim_armed && sw->warm) {
-		arm_timeout(sw, &loop->trim, TRIM_IDLE_MS, LOOP_TRIM);
+		loop_arm_timeout(sw, &loop->trim, TRIM_IDLE_MS, LOOP_TRIM);
 		loop->trim_armed = true;
 	}
 }

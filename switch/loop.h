@@ -5,6 +5,8 @@
  * deferred: flush the ports that have frames queued, read on where buffers
  * have come back, close what is to be closed. Nothing is submitted anywhere
  * but at the start of the next round (unless the submission queue is full).
+ * Requests are put together in loop_submit.c, their answers are handed out in
+ * loop.c.
  *
  * A completion is recognised by 64 bits that we chose: what was asked, for
  * which port, and that port's generation; never a pointer or a descriptor, so
@@ -118,6 +120,10 @@ void loop_close_failed(struct sw *sw);
 /* Accept connections at a listener; and no longer. */
 void loop_arm_accept(struct sw *sw, uint16_t listener);
 void loop_cancel_accept(struct sw *sw, uint16_t listener);
+
+/* Complete as @op @after_ms from now; *@after is used until then. */
+void loop_arm_timeout(struct sw *sw, struct __kernel_timespec *after,
+		      uint64_t after_ms, enum loop_op op);
 
 /* Call events_second() in a second. */
 void loop_arm_second(struct sw *sw);
