@@ -2,15 +2,14 @@
 
 uint8_t *block_ring_room(struct block_ring *r, size_t bytes)
 {
-	if (!r->wrapped && r->size - r->end < bytes && r->start > bytes) {
+	if (!r->wrapped && r->size - r->end < bytes && r->start >= bytes) {
 		r->wrap = r->end;
 		r->end = 0;
 		r->wrapped = true;
 	}
-	/* One byte stays free: full is not empty. */
-	if (r->wrapped ? r->start - r->end <= bytes : r->size - r->end < bytes)
-		return NULL;
-	return r->bytes + r->end;
+	return (r->wrapped ? r->start : r->size) - r->end < bytes
+		       ? NULL
+		       : r->bytes + r->end;
 }
 
 void block_ring_put(struct block_ring *r, size_t bytes)

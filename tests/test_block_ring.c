@@ -90,11 +90,12 @@ static void a_block_is_never_in_two_pieces(void **state)
 	assert_true(put(&s, 40));
 	take(&s, 30);
 	/* 24 are left at the end and 30 at the front. */
-	assert_false(put(&s, 30));
-	assert_true(put(&s, 29));
-	assert_int_equal(block_ring_pending(&s.ring), 39);
+	assert_false(put(&s, 31));
+	assert_true(put(&s, 30));
+	assert_false(put(&s, 1)); /* full is not empty */
+	assert_int_equal(block_ring_pending(&s.ring), 40);
 	take(&s, 10);
-	take(&s, 29);
+	take(&s, 30);
 	assert_int_equal(block_ring_pending(&s.ring), 0);
 }
 
