@@ -58,7 +58,9 @@ size_t capture_pending(const struct client *c)
 {
 	const struct capture *cap = c->capture;
 
-	return cap ? block_ring_pending(&cap->ring) + cap->sums_end - cap->sums_at : 0;
+	return cap ? block_ring_pending(&cap->ring) + cap->sums_end -
+			     cap->sums_at
+		   : 0;
 }
 
 bool capture_flush(struct sw *sw, struct client *c)
@@ -124,10 +126,13 @@ static struct interface *interface_of(struct capture *cap, const struct port *p)
 static bool write_interface(struct capture *cap, struct interface *i,
 			    const char *description)
 {
-	uint8_t *to = block_ring_room(&cap->ring, INTERFACE_BYTES);
+	uint8_t *to;
 
-	if (i->written || !to)
-		return i->written;
+	if (i->written)
+		return true;
+	to = block_ring_room(&cap->ring, INTERFACE_BYTES);
+	if (!to)
+		return false;
 	block_ring_put(&cap->ring,
 		       pcapng_interface(to, INTERFACE_BYTES, i->name,
 					description, cap->snaplen));

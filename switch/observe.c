@@ -94,20 +94,24 @@ static void forget_mirror(struct sw *sw, const struct port *p)
 		}
 }
 
-/* As it was set when it was here before; or else as its listener, or itself,
- * was configured. */
+/* As its listener, or itself, was configured; but a guest that is back is as it
+ * was set when it left. */
 static void take_settings(struct ports *ps, struct port *p)
 {
 	const struct endpoint *e = p->endpoint;
+	struct port_settings s = { .flags = e->flags,
+				   .mac_limit = e->mac_limit,
+				   .queue = p->queue_max };
 
-	if (p->kept) {
-		port_set_flags(ps, p, p->flags | p->kept_flags);
-		return;
-	}
-	p->mac_limit = e->mac_limit;
-	memcpy(p->mirror_name, e->mirror, sizeof(p->mirror_name));
-	if (e->flags)
-		port_set_flags(ps, p, p->flags | e->flags);
+	memcpy(s.mirror_name, e->mirror, sizeof(s.mirror_name));
+	if (p->kept && endpoint_role(e->kind) == ENDPOINT_LISTENER)
+		s = p->last;
+	p->mac_limit = s.mac_limit;
+	memcpy(p->mirror_name, s.mirror_name, sizeof(p->mirror_name));
+	if (s.queue != p->queue_max)
+		port_set_queue(p, s.queue);
+	if (s.flags)
+		port_set_flags(ps, p, p->flags | s.flags);
 }
 
 static void on_news(struct ports *ps, struct port *p, enum port_news news)

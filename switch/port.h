@@ -151,6 +151,14 @@ struct port_ops {
 	void (*release)(struct port *p);
 };
 
+/* What a port has been set to. */
+struct port_settings {
+	uint8_t flags; /* without PORT_OBSERVED */
+	uint16_t mac_limit;
+	uint32_t queue; /* frames */
+	char mirror_name[PORT_NAME_BYTES];
+};
+
 struct port {
 	/* for every frame */
 	const struct port_ops *ops;
@@ -181,8 +189,8 @@ struct port {
 	uint16_t captures;	 /* that it is in */
 	uint16_t number; /* in its name; 0 if there is none */
 	bool named;	 /* its name was asked for, and is remembered */
-	bool kept;	 /* and so are its settings, from the last time */
-	uint8_t kept_flags; /* those for when it is up */
+	bool kept;	 /* there are settings from the last time */
+	struct port_settings last;
 	uint32_t gen;
 	int fd; /* frames */
 	unsigned armed;
@@ -230,11 +238,7 @@ struct port {
 struct port_past {
 	char name[PORT_NAME_BYTES]; /* "": free */
 	struct port_counters counters;
-	/* What it had been set to. */
-	uint8_t flags;
-	uint16_t mac_limit;
-	uint32_t queue;
-	char mirror_name[PORT_NAME_BYTES];
+	struct port_settings settings;
 };
 
 struct ports {

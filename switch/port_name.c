@@ -37,8 +37,8 @@ static struct port_past *past_place(struct ports *ps, const char *name)
 	return past;
 }
 
-/* What it had counted is not gone any more: it is the port's again, and what it
- * had been set to. */
+/* What it had counted is not gone any more: it is the port's again. What
+ * it had been set to is there for who wants it. */
 static void come_back(struct ports *ps, struct port *p)
 {
 	struct port_past *past = past_find(ps, p->name);
@@ -49,11 +49,7 @@ static void come_back(struct ports *ps, struct port *p)
 	p->counters = past->counters;
 	port_counters_subtract(&ps->gone, &past->counters);
 	p->kept = true;
-	p->kept_flags = past->flags;
-	p->mac_limit = past->mac_limit;
-	memcpy(p->mirror_name, past->mirror_name, sizeof(p->mirror_name));
-	if (past->queue != p->queue_max)
-		port_set_queue(p, past->queue);
+	p->last = past->settings;
 	past->name[0] = '\0';
 }
 
@@ -142,8 +138,11 @@ void port_name_leave(struct ports *ps, const struct port *p,
 	past = past_place(ps, p->name);
 	snprintf(past->name, sizeof(past->name), "%s", p->name);
 	past->counters = *last;
-	past->flags = p->flags & (uint8_t)~PORT_OBSERVED;
-	past->mac_limit = p->mac_limit;
-	past->queue = p->queue_max;
-	memcpy(past->mirror_name, p->mirror_name, sizeof(p->mirror_name));
+	past->settings = (struct port_settings){
+		.flags = p->flags & (uint8_t)~PORT_OBSERVED,
+		.mac_limit = p->mac_limit,
+		.queue = p->queue_max,
+	};
+	memcpy(past->settings.mirror_name, p->mirror_name,
+	       sizeof(p->mirror_name));
 }

@@ -365,3 +365,17 @@ def test_what_asks_for_its_name_has_its_settings_when_it_is_back(tmp_path):
                 3, 7, "uml1")
             port = control.request("port.up", port="web1")
             assert port["state"] == "up"
+
+
+def test_what_is_configured_anew_is_as_it_is_configured(tmp_path):
+    """Not as the port of that name was set before it was deleted."""
+    with lab.Switch("--listen", f"bess:{tmp_path}/b", workdir=tmp_path) as switch, \
+            control_of(switch) as control:
+        for setting in ("queue=5,isolated=on", "queue=9,locked=on"):
+            control.request("port.add", endpoint=f"connect-bess:{tmp_path}/b,"
+                                                 f"name=web,{setting}")
+            port = control.port("web")
+            control.set("web", mac_limit=3)
+            control.request("port.del", port="web")
+        assert (port["queue"], port["mac_limit"]) == (9, 0)
+        assert port["locked"] and not port["isolated"]
