@@ -347,6 +347,9 @@ def test_what_waits_for_a_slow_receiver_is_in_the_histogram(bpftrace, net):
     seen = time.monotonic()
     lab.wait_until(lambda: time.monotonic() > seen + 0.02, "20 ms to pass")
     net.b.recv_until(frames[-1])
+    # b has its last frame a moment before the switch counts, and tells of, it.
+    net.switch.wait_stats(lambda stats: stats["uml2"]["sent"] >= 100,
+                          "all of them to be counted")
     all_us = (time.monotonic() - begin) * 1e6
     told = histograms(trace.finish())["uml2"]
     assert sum(told.values()) == 100
