@@ -145,7 +145,7 @@ static bool has_told_drops(struct sw *sw, const struct port *p)
 	if (told[p->id].gen != p->gen) {
 		told[p->id] = (struct told){ .gen = p->gen };
 		/* A port that has come back brings counts along. */
-		memcpy(told[p->id].drop, p->counters.drop,
+		memcpy(told[p->id].drop, p->counters->drop,
 		       sizeof(told[p->id].drop));
 	}
 	return true;

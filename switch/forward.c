@@ -15,7 +15,7 @@ static void drop(struct forward *fw, struct port *in, struct frame *f,
 /* From now on @f counts as forwarded. */
 static void goes_on(struct forward *fw, struct port *in, struct frame *f)
 {
-	in->counters.forwarded++;
+	in->counters->forwarded++;
 	if (in->flags & PORT_OBSERVED)
 		fw->ports->observe(fw->ports, in, f, SEEN_IN, 0);
 }
@@ -52,7 +52,7 @@ static void flood(struct forward *fw, struct port *in, struct frame *f,
 	}
 	trace_frame_flooded(f, in);
 	goes_on(fw, in, f);
-	in->counters.flooded++;
+	in->counters->flooded++;
 	ps->floods++;
 	f->flooded = true;
 	for (uint16_t i = 0; i < ps->flood_count; i++)
@@ -125,11 +125,11 @@ static bool judge_source(struct forward *fw, struct port *in, struct frame *f,
 
 static bool count_in(struct forward *fw, struct port *in, struct frame *f)
 {
-	in->counters.received++;
-	in->counters.received_bytes += f->len;
+	in->counters->received++;
+	in->counters->received_bytes += f->len;
 	fw->frames++;
 	trace_frame_received(f, in);
-	if (in->counters.received % LATENCY_EVERY == 0)
+	if (in->counters->received % LATENCY_EVERY == 0)
 		f->stamp = latency_stamp(fw->round_ns);
 	if (f->len < ETHER_HEADER_BYTES)
 		drop(fw, in, f, DROP_RUNT);
@@ -170,16 +170,16 @@ void forward_frame(struct forward *fw, struct port *in, struct frame *f,
 
 void forward_empty(struct forward *fw, struct port *in)
 {
-	in->counters.received++;
+	in->counters->received++;
 	fw->frames++;
-	in->counters.drop[DROP_RUNT]++;
+	in->counters->drop[DROP_RUNT]++;
 	trace_frame_dropped(in, DROP_RUNT, 0);
 }
 
 void forward_refused(struct forward *fw, struct port *in, struct frame *f)
 {
-	in->counters.received++;
-	in->counters.received_bytes += f->len;
+	in->counters->received++;
+	in->counters->received_bytes += f->len;
 	fw->frames++;
 	trace_frame_received(f, in);
 	drop(fw, in, f, DROP_FILTER);

@@ -119,9 +119,9 @@ static int sw_init(struct sw *sw, struct options *o, char *why,
 	sw->options = o;
 	sw->now_ms = sw->started_ms = clock_now_ms();
 	sw->started_wall_ns = clock_wall_ns();
-	ports_init(&sw->ports);
+	err = ports_init(&sw->ports);
 	observe_start(sw);
-	if (events_open(sw)) {
+	if (err || events_open(sw)) {
 		snprintf(why, why_bytes, "out of memory");
 		return -ENOMEM;
 	}

@@ -12,9 +12,13 @@
 #include "port_slow.h"
 #include "trace.h"
 
-void ports_init(struct ports *ps)
+int ports_init(struct ports *ps)
 {
 	memset(ps, 0, sizeof(*ps));
+	/* Pages of those that are never touched cost nothing. */
+	ps->counters = ps->own_counters =
+		calloc(PORTS_MAX, sizeof(*ps->counters));
+	return ps->counters ? 0 : -ENOMEM;
 }
 
 void ports_fini(struct ports *ps)
@@ -27,6 +31,7 @@ void ports_fini(struct ports *ps)
 		free(ps->by_id[i]->latency);
 		free(ps->by_id[i]);
 	}
+	free(ps->own_counters);
 }
 
 /* The memory of a port stays when it is freed, for its generation's sake. */
@@ -84,7 +89,9 @@ struct port *port_new(struct ports *ps, const struct port_ops *ops,
 	if (!p || !make_queue(p, queue))
 		return NULL;
 	free(p->latency);
+	ps->counters[p->id] = (struct port_counters){ 0 };
 	*p = (struct port){
+		.counters = &ps->counters[p->id],
 		.ops = ops,
 		.kind = ops->kind,
 		.queue = p->queue,
@@ -108,7 +115,7 @@ struct port *port_new(struct ports *ps, const struct port_ops *ops,
 /* Floods by others than @p: what it would have been offered. */
 static uint64_t floods_by_others(const struct ports *ps, const struct port *p)
 {
-	return ps->floods - p->counters.flooded;
+	return ps->floods - p->counters->flooded;
 }
 
 static void flood_join(struct ports *ps, struct port *p)
@@ -150,7 +157,7 @@ void port_up(struct ports *ps, struct port *p)
 
 void port_drop(struct ports *ps, struct port *p, struct frame *f, enum drop why)
 {
-	p->counters.drop[why]++;
+	p->counters->drop[why]++;
 	trace_frame_dropped(p, why, f->len);
 	if (p->flags & PORT_OBSERVED)
 		ps->observe(ps, p, f, SEEN_DROPPED, why);
@@ -159,7 +166,7 @@ void port_drop(struct ports *ps, struct port *p, struct frame *f, enum drop why)
 void port_refuse(struct ports *ps, struct port *p, struct frame *f,
 		 enum drop why)
 {
-	p->counters.offered++;
+	p->counters->offered++;
 	port_drop(ps, p, f, why);
 }
 
@@ -197,7 +204,7 @@ static void make_dirty(struct ports *ps, struct port *p)
 
 int port_send(struct ports *ps, struct port *p, struct frame *f)
 {
-	p->counters.offered++;
+	p->counters->offered++;
 	if (p->stalled)
 		return refuse(ps, p, f, DROP_STALLED);
 	if (too_long(p, f))
@@ -236,11 +243,11 @@ static void queue_drop(struct ports *ps, struct port *p, enum drop why)
 
 static void queue_sent(struct ports *ps, struct port *p, unsigned n)
 {
-	p->counters.sent += n;
+	p->counters->sent += n;
 	for (; n; n--) {
 		struct frame *f = p->queue[p->queue_head];
 
-		p->counters.sent_bytes += f->len;
+		p->counters->sent_bytes += f->len;
 		trace_frame_sent(f, p);
 		if (f->stamp)
 			latency_note(&p->latency, f->stamp, clock_now_ns());
@@ -254,9 +261,9 @@ static void block(struct ports *ps, struct sw *sw, struct port *p,
 		  uint64_t now_ms)
 {
 	p->blocked = true;
-	if (!p->lagging || p->counters.sent - p->since_sent >= STALL_FRAMES) {
+	if (!p->lagging || p->counters->sent - p->since_sent >= STALL_FRAMES) {
 		p->since_ms = now_ms;
-		p->since_sent = p->counters.sent;
+		p->since_sent = p->counters->sent;
 	}
 	if (!p->lagging)
 		port_note_pace(p, now_ms);
@@ -357,7 +364,7 @@ void port_writable(struct ports *ps, struct port *p)
 	if (!p->queue_count && !p->unfinished)
 		p->lagging = false;
 	if (p->stalled) {
-		count_missed(ps, p, &p->counters);
+		count_missed(ps, p, p->counters);
 		p->stalled = false;
 		if (!(p->flags & PORT_ADMIN_DOWN))
 			flood_join(ps, p);
@@ -371,7 +378,7 @@ void port_stall(struct ports *ps, struct port *p)
 {
 	p->stalled = true;
 	p->lagging = false;
-	p->counters.stalls++;
+	p->counters->stalls++;
 	if (p->queue_limit > PORT_QUEUE_PROBATION)
 		p->queue_limit = PORT_QUEUE_PROBATION;
 	ps->blocked_count--;
@@ -389,7 +396,7 @@ void port_set_flags(struct ports *ps, struct port *p, uint8_t flags)
 	bool down = flags & PORT_ADMIN_DOWN;
 
 	if (p->state == PORT_UP) {
-		count_missed(ps, p, &p->counters);
+		count_missed(ps, p, p->counters);
 		p->flood_mark = floods_by_others(ps, p);
 		ps->admin_down_count = (uint16_t)(ps->admin_down_count -
 						  was_down + down);
@@ -490,7 +497,7 @@ void port_free(struct ports *ps, struct port *p)
 
 struct port_counters port_counters(const struct ports *ps, const struct port *p)
 {
-	struct port_counters c = p->counters;
+	struct port_counters c = *p->counters;
 
 	if (p->state == PORT_UP)
 		count_missed(ps, p, &c);

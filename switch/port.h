@@ -202,7 +202,7 @@ struct port {
 	uint64_t pace_ms, pace_sent, pace_bytes; /* counters at a tick */
 	uint64_t slow_until_ms;
 	uint64_t last_recv_ms;
-	struct port_counters counters;
+	struct port_counters *counters; /* of ports->counters */
 	const char *failed; /* why it is to be closed at the end of the round */
 	const char *kind; /* as its name begins */
 	char name[PORT_NAME_BYTES];
@@ -253,6 +253,9 @@ struct ports {
 	uint16_t up_count, joining_count, blocked_count, failed_count;
 	uint16_t admin_down_count; /* of those that are up */
 	uint64_t floods; /* frames flooded, by anybody */
+	/* PORTS_MAX of them, by id; ports_init() makes some, and who wants
+	 * them elsewhere says where before there is any port. */
+	struct port_counters *counters, *own_counters;
 	struct port_counters gone; /* the sum of ports that have been closed */
 	struct latency gone_latency;
 	struct port_past past[PORT_NAMES_KEPT];
@@ -269,7 +272,8 @@ struct ports {
 
 extern const char *const drop_names[DROP_COUNT];
 
-void ports_init(struct ports *ps);
+/* Returns 0 or -ENOMEM. */
+int ports_init(struct ports *ps);
 /* Frees the memory of all ports; they must be FREE. */
 void ports_fini(struct ports *ps);
 

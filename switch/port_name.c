@@ -46,7 +46,7 @@ static void come_back(struct ports *ps, struct port *p)
 	p->named = true;
 	if (!past)
 		return;
-	p->counters = past->counters;
+	*p->counters = past->counters;
 	port_counters_subtract(&ps->gone, &past->counters);
 	p->kept = true;
 	p->last = past->settings;

@@ -6,8 +6,8 @@
 void port_note_pace(struct port *p, uint64_t now_ms)
 {
 	p->pace_ms = now_ms;
-	p->pace_sent = p->counters.sent;
-	p->pace_bytes = p->counters.sent_bytes;
+	p->pace_sent = p->counters->sent;
+	p->pace_bytes = p->counters->sent_bytes;
 }
 
 static bool starves_somebody(const struct port *p)
@@ -88,8 +88,8 @@ static void judge_pace(struct ports *ps, struct port *p, uint64_t now_ms)
 
 	if (for_ms < TICK_MS)
 		return;
-	if (p->counters.sent - p->pace_sent < wanted &&
-	    p->counters.sent_bytes - p->pace_bytes < wanted * full_frame) {
+	if (p->counters->sent - p->pace_sent < wanted &&
+	    p->counters->sent_bytes - p->pace_bytes < wanted * full_frame) {
 		p->slow_until_ms = now_ms + SLOW_MS;
 		for (uint16_t i = 0; i < ps->starved_count; i++)
 			recall(ps, p, ps->starved[i]);

@@ -53,7 +53,7 @@ static void expect_taken(unsigned a, unsigned b, unsigned c, unsigned d)
 
 static uint64_t dropped(unsigned at, enum drop why)
 {
-	return net.fakes[at].port->counters.drop[why];
+	return net.fakes[at].port->counters->drop[why];
 }
 
 static void unknown_unicast_goes_to_all_but_the_sender(void **state)
@@ -187,7 +187,7 @@ static void alone_a_port_floods_to_nobody(void **state)
 
 static void received_is_forwarded_and_dropped(void **state)
 {
-	const struct port_counters *c = &net.fakes[0].port->counters;
+	const struct port_counters *c = net.fakes[0].port->counters;
 
 	(void)state;
 	learn_all();

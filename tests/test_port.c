@@ -107,7 +107,7 @@ static void one_busy_sender_is_slowed_down_and_loses_nothing(void **state)
 	sent = 1 + send_all_credit(0, 1);
 	assert_int_equal(sent, PORT_BUFFERS);
 	assert_int_equal(net.ports.starved_count, 1);
-	assert_int_equal(port_undelivered(&port_at(1)->counters), 0);
+	assert_int_equal(port_undelivered(port_at(1)->counters), 0);
 	fake_writable(&net, 1, PORT_BUFFERS);
 	assert_int_equal(net.fakes[1].taken, PORT_BUFFERS);
 }
@@ -137,7 +137,7 @@ static void a_queue_has_a_limit_and_what_is_beyond_is_counted(void **state)
 			send_all_credit(from, 1);
 	fake_flush(&net);
 	assert_int_equal(port_at(1)->queue_count, PORT_QUEUE);
-	assert_int_equal(port_at(1)->counters.drop[DROP_QUEUE_FULL],
+	assert_int_equal(port_at(1)->counters->drop[DROP_QUEUE_FULL],
 			 5 * PORT_BUFFERS - PORT_QUEUE);
 }
 
@@ -152,7 +152,7 @@ static void a_port_that_stands_still_is_stalled_and_gives_buffers_back(void **st
 	tick_after(1);
 	assert_true(port_at(1)->stalled);
 	assert_int_equal(port_at(0)->pool->available, PORT_BUFFERS);
-	assert_int_equal(port_at(1)->counters.drop[DROP_STALLED], PORT_BUFFERS);
+	assert_int_equal(port_at(1)->counters->drop[DROP_STALLED], PORT_BUFFERS);
 }
 
 static void while_nobody_is_starved_a_port_may_stand_still_longer(void **state)
@@ -192,7 +192,7 @@ static void a_slow_port_that_keeps_taking_is_not_stalled(void **state)
 		tick_after(0);
 		assert_false(port_at(1)->stalled);
 	}
-	assert_int_equal(port_undelivered(&port_at(1)->counters), 0);
+	assert_int_equal(port_undelivered(port_at(1)->counters), 0);
 }
 
 static void stall(unsigned at)
@@ -210,7 +210,7 @@ static void frames_for_a_stalled_port_are_dropped_at_once(void **state)
 	stall(1);
 	assert_int_equal(unicast(0, 1, 1), 0);
 	assert_int_equal(port_at(1)->queue_count, 0);
-	assert_int_equal(port_at(1)->counters.drop[DROP_STALLED], 2);
+	assert_int_equal(port_at(1)->counters->drop[DROP_STALLED], 2);
 }
 
 static void floods_pass_a_stalled_port_by_and_are_counted(void **state)
@@ -245,7 +245,7 @@ static void a_stalled_port_that_takes_again_gets_floods_again(void **state)
 	assert_int_equal(net.fakes[1].taken, 1);
 	assert_int_equal(net.fakes[1].marks[0], 77);
 	/* One while stalling, one flood missed. */
-	assert_int_equal(port_at(1)->counters.drop[DROP_STALLED], 2);
+	assert_int_equal(port_at(1)->counters->drop[DROP_STALLED], 2);
 }
 
 static void after_a_stall_the_queue_is_short_and_grows_by_what_is_taken(void **state)
@@ -313,7 +313,7 @@ static void a_sender_to_several_is_not_held_up_by_the_slowest(void **state)
 	assert_int_equal(net.now_ms, began_ms + TICK_MS);
 	assert_in_range(to_fast, 19 * PORT_BUFFERS, 20 * PORT_BUFFERS);
 	assert_int_equal(net.fakes[2].taken, to_fast);
-	assert_in_range(port_at(1)->counters.drop[DROP_QUEUE_FULL],
+	assert_in_range(port_at(1)->counters->drop[DROP_QUEUE_FULL],
 			15 * PORT_BUFFERS, 20 * PORT_BUFFERS);
 	/* What was kept is the oldest, in order. */
 	fake_writable(&net, 1, UINT32_MAX);
@@ -339,7 +339,7 @@ static void a_sender_to_several_waits_for_one_that_takes_its_time(void **state)
 		fake_flush(&net);
 	}
 	assert_in_range(waited, 20, 40);
-	assert_int_equal(port_at(1)->counters.drop[DROP_QUEUE_FULL], 0);
+	assert_int_equal(port_at(1)->counters->drop[DROP_QUEUE_FULL], 0);
 }
 
 /* Bytes count as well: long frames come at a slower pace. */
@@ -349,7 +349,7 @@ static void a_receiver_of_long_frames_is_not_slow(void **state)
 	net.fakes[1].room = 0;
 	unicast(0, 1, 0);
 	fake_flush(&net);
-	port_at(1)->counters.sent_bytes += SLOW_TICK_FRAMES * 1514;
+	port_at(1)->counters->sent_bytes += SLOW_TICK_FRAMES * 1514;
 	tick_after(TICK_MS);
 	assert_int_equal(port_at(1)->slow_until_ms, 0);
 	tick_after(TICK_MS);
@@ -368,7 +368,7 @@ static void a_sender_that_goes_back_to_one_port_loses_nothing_again(void **state
 	fake_flush(&net);
 	send_all_credit(0, 1);
 	tick_after(TICK_MS);
-	dropped = port_at(1)->counters.drop[DROP_QUEUE_FULL];
+	dropped = port_at(1)->counters->drop[DROP_QUEUE_FULL];
 	assert_int_equal(dropped, PORT_BUFFERS - PORT_BUFFERS_SHARE);
 	assert_true(port_fed(&net.ports, 0));
 	fake_writable(&net, 1, UINT32_MAX);
@@ -380,7 +380,7 @@ static void a_sender_that_goes_back_to_one_port_loses_nothing_again(void **state
 	unicast(0, 1, 0);
 	fake_flush(&net);
 	send_all_credit(0, 1);
-	assert_int_equal(port_at(1)->counters.drop[DROP_QUEUE_FULL], dropped);
+	assert_int_equal(port_at(1)->counters->drop[DROP_QUEUE_FULL], dropped);
 }
 
 /* What was for it alone waits longer than what was for everybody. */
@@ -398,7 +398,7 @@ static void a_port_that_sleeps_for_a_moment_misses_floods_only(void **state)
 	tick_after(STALL_STARVED_MS - STALL_FLOODED_MS - 1);
 	fake_writable(&net, 1, UINT32_MAX);
 	assert_int_equal(net.fakes[1].taken, PORT_BUFFERS / 2);
-	assert_int_equal(port_at(1)->counters.stalls, 0);
+	assert_int_equal(port_at(1)->counters->stalls, 0);
 }
 
 static void dead_ports_cost_a_sender_no_credit(void **state)
@@ -437,8 +437,8 @@ static void a_refused_frame_is_counted_and_the_next_ones_go_on(void **state)
 	net.fakes[1].error = 0;
 	unicast(0, 1, 3);
 	fake_flush(&net);
-	assert_int_equal(port_at(1)->counters.drop[DROP_LINK_DOWN], 2);
-	assert_int_equal(port_at(1)->counters.drop[DROP_SEND_ERROR], 1);
+	assert_int_equal(port_at(1)->counters->drop[DROP_LINK_DOWN], 2);
+	assert_int_equal(port_at(1)->counters->drop[DROP_SEND_ERROR], 1);
 	assert_int_equal(net.fakes[1].marks[0], 3);
 }
 
@@ -537,7 +537,7 @@ static void a_port_has_as_much_room_as_it_was_given(void **state)
 	for (uint32_t mark = 0; mark < 9; mark++)
 		unicast(0, 4, mark);
 	assert_int_equal(port_at(4)->queue_count, 5);
-	assert_int_equal(port_at(4)->counters.drop[DROP_QUEUE_FULL], 4);
+	assert_int_equal(port_at(4)->counters->drop[DROP_QUEUE_FULL], 4);
 	net.fakes[4].room = 100;
 	fake_flush(&net);
 	assert_int_equal(net.fakes[4].taken, 5);

@@ -341,7 +341,7 @@ static void what_a_slow_port_gives_back_is_seen_dropped(void **state)
 	net.now_ms += TICK_MS;
 	ports_stall_blocked(&net.ports, net.now_ms);
 	assert_int_equal(told_count,
-			 port_at(1)->counters.drop[DROP_QUEUE_FULL]);
+			 port_at(1)->counters->drop[DROP_QUEUE_FULL]);
 	assert_int_equal(told_count, PORT_BUFFERS - PORT_BUFFERS_SHARE);
 	for (unsigned i = 0; i < told_count; i++)
 		assert_int_equal(told[i].why, DROP_QUEUE_FULL);
@@ -366,7 +366,7 @@ static void copies_made_while_others_are_flushed_go_in_the_same_round(void **sta
 
 static void a_mirror_gets_each_frame_of_each_port_once(void **state)
 {
-	const struct port_counters *c = &port_at(3)->counters;
+	const struct port_counters *c = port_at(3)->counters;
 	uint64_t before = c->offered;
 
 	(void)state;
@@ -414,8 +414,8 @@ static void a_mirror_that_stands_still_costs_its_ports_nothing(void **state)
 		fake_flush(&net);
 	}
 	assert_int_equal(net.fakes[1].taken, 100);
-	assert_int_equal(port_at(1)->counters.drop[DROP_QUEUE_FULL], 0);
-	assert_int_equal(port_at(3)->counters.drop[DROP_QUEUE_FULL], 96);
+	assert_int_equal(port_at(1)->counters->drop[DROP_QUEUE_FULL], 0);
+	assert_int_equal(port_at(3)->counters->drop[DROP_QUEUE_FULL], 96);
 	assert_int_equal(port_at(3)->queue_count, 4);
 }
 

@@ -98,7 +98,7 @@ static void given_a_queue(unsigned head, unsigned fill)
 
 static void check_size(unsigned head, unsigned fill, uint32_t frames)
 {
-	uint64_t full = receiver()->counters.drop[DROP_QUEUE_FULL];
+	uint64_t full = receiver()->counters->drop[DROP_QUEUE_FULL];
 	unsigned more = fill < frames ? frames - fill : 0;
 
 	given_a_queue(head, fill);
@@ -106,7 +106,7 @@ static void check_size(unsigned head, unsigned fill, uint32_t frames)
 	assert_int_equal(receiver()->queue_count, fill);
 	/* As many as there is room for now, and three more. */
 	offer(more + 3, 1000 + fill);
-	assert_int_equal(receiver()->counters.drop[DROP_QUEUE_FULL], full + 3);
+	assert_int_equal(receiver()->counters->drop[DROP_QUEUE_FULL], full + 3);
 	let_out();
 	expect_marks(fill + more, 1000);
 }
@@ -132,12 +132,12 @@ static void what_waits_beyond_a_shorter_queue_goes_on_waiting(void **state)
 	resize(3);
 	assert_int_equal(receiver()->queue_count, 10);
 	offer(1, 9999);
-	assert_int_equal(receiver()->counters.drop[DROP_QUEUE_FULL], 1);
+	assert_int_equal(receiver()->counters->drop[DROP_QUEUE_FULL], 1);
 	net.fakes[1].room = 0;
 	fake_writable(&net, 1, 8);
 	expect_marks(8, 1000);
 	offer(2, 1010); /* one of them fits */
-	assert_int_equal(receiver()->counters.drop[DROP_QUEUE_FULL], 2);
+	assert_int_equal(receiver()->counters->drop[DROP_QUEUE_FULL], 2);
 	let_out();
 	expect_marks(3, 1008);
 }
