@@ -1,11 +1,17 @@
 #include "mac.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAYS = 8 };
+enum {
+	WAYS = 8,
+	MEMORY_HEAD = 64, /* of its memory, in front of the entries: counters */
+};
+
+static_assert(sizeof(struct mac_counters) <= MEMORY_HEAD, "it fits");
 
 struct mac_table {
 	/* An empty place has address 0, which is never learned. */
@@ -16,7 +22,9 @@ struct mac_table {
 	uint32_t ageing_s;
 	uint32_t owners; /* ports that hold at least one address */
 	uint32_t total;
-	struct mac_counters counters;
+	struct mac_counters *counters;
+	void *memory; /* where counters and entries are */
+	bool own_memory;
 	uint32_t swept_s; /* when all that had aged were taken out */
 	uint16_t ports, moved_from;
 	uint32_t held[]; /* addresses per port */
@@ -53,23 +61,32 @@ static uint32_t hash(const struct mac_table *t, uint64_t addr)
 	return (uint32_t)(v0 ^ v1 ^ v2 ^ v3);
 }
 
-struct mac_table *mac_new(uint32_t entries, uint16_t ports, uint32_t ageing_s,
-			  const uint8_t key[16])
+static uint32_t capacity_for(uint32_t entries)
+{
+	uint32_t capacity = WAYS;
+
+	while (capacity < entries)
+		capacity *= 2;
+	return capacity;
+}
+
+size_t mac_memory_bytes(uint32_t entries)
+{
+	return MEMORY_HEAD + capacity_for(entries) * sizeof(struct mac_entry);
+}
+
+struct mac_table *mac_new_in(void *memory, uint32_t entries, uint16_t ports,
+			     uint32_t ageing_s, const uint8_t key[16])
 {
 	struct mac_table *t =
 		calloc(1, sizeof(*t) + ports * sizeof(t->held[0]));
-	uint32_t capacity = WAYS;
+	uint32_t capacity = capacity_for(entries);
 
 	if (!t)
 		return NULL;
-	while (capacity < entries)
-		capacity *= 2;
-	t->entries = aligned_alloc(64, capacity * sizeof(*t->entries));
-	if (!t->entries) {
-		free(t);
-		return NULL;
-	}
-	memset(t->entries, 0, capacity * sizeof(*t->entries));
+	t->memory = memory;
+	t->counters = memory;
+	t->entries = (void *)((char *)memory + MEMORY_HEAD);
 	memcpy(&t->k0, key, sizeof(t->k0));
 	memcpy(&t->k1, key + sizeof(t->k0), sizeof(t->k1));
 	t->row_mask = capacity / WAYS - 1;
@@ -79,11 +96,30 @@ struct mac_table *mac_new(uint32_t entries, uint16_t ports, uint32_t ageing_s,
 	return t;
 }
 
+struct mac_table *mac_new(uint32_t entries, uint16_t ports, uint32_t ageing_s,
+			  const uint8_t key[16])
+{
+	size_t bytes = mac_memory_bytes(entries);
+	void *memory = aligned_alloc(64, bytes);
+	struct mac_table *t;
+
+	if (!memory)
+		return NULL;
+	memset(memory, 0, bytes);
+	t = mac_new_in(memory, entries, ports, ageing_s, key);
+	if (t)
+		t->own_memory = true;
+	else
+		free(memory);
+	return t;
+}
+
 void mac_free(struct mac_table *t)
 {
 	if (!t)
 		return;
-	free(t->entries);
+	if (t->own_memory)
+		free(t->memory);
 	free(t);
 }
 
@@ -124,7 +160,7 @@ static struct mac_entry *find(struct mac_table *t, struct mac_entry *row,
 			continue;
 		if (!aged(t, e, now_s))
 			return e;
-		t->counters.expired++;
+		t->counters->expired++;
 		vacate(t, e);
 		return NULL;
 	}
@@ -139,7 +175,7 @@ static struct mac_entry *free_place(struct mac_table *t, struct mac_entry *row,
 		if (!e->addr)
 			return e;
 		if (aged(t, e, now_s)) {
-			t->counters.expired++;
+			t->counters->expired++;
 			vacate(t, e);
 			return e;
 		}
@@ -176,7 +212,7 @@ static struct mac_entry *evict_for(struct mac_table *t, struct mac_entry *row,
 			victim = e;
 	}
 	if (victim) {
-		t->counters.evicted++;
+		t->counters->evicted++;
 		vacate(t, victim);
 	}
 	return victim;
@@ -200,18 +236,18 @@ enum mac_learned mac_learn(struct mac_table *t, uint64_t addr, uint16_t port,
 		t->moved_from = e->port;
 		vacate(t, e);
 		occupy(t, e, addr, port, now_s);
-		t->counters.moved++;
+		t->counters->moved++;
 		return MAC_MOVED;
 	}
 	e = free_place(t, row, now_s);
 	if (!e)
 		e = evict_for(t, row, port);
 	if (!e) {
-		t->counters.refused++;
+		t->counters->refused++;
 		return MAC_REFUSED;
 	}
 	occupy(t, e, addr, port, now_s);
-	t->counters.learned++;
+	t->counters->learned++;
 	return MAC_NEW;
 }
 
@@ -247,7 +283,7 @@ static struct mac_entry *fixed_place(struct mac_table *t, struct mac_entry *row,
 		if (!e->fixed && goes_before(t, e, victim))
 			victim = e;
 	if (victim) {
-		t->counters.evicted++;
+		t->counters->evicted++;
 		vacate(t, victim);
 	}
 	return victim;
@@ -307,6 +343,37 @@ bool mac_next(const struct mac_table *t, uint32_t *at, uint32_t places,
 	return false;
 }
 
+/* Whether somebody who can be trusted would have written this. */
+static bool is_sound(const struct mac_table *t, const struct mac_entry *e)
+{
+	return e->addr && e->addr < (uint64_t)1 << 48 && e->port < t->ports;
+}
+
+void mac_restore(struct mac_table *t, const void *memory, uint32_t entries,
+		 bool (*wanted)(const void *context, uint16_t port),
+		 const void *context)
+{
+	const struct mac_entry *old =
+		(const void *)((const char *)memory + MEMORY_HEAD);
+
+	*t->counters = *(const struct mac_counters *)memory;
+	for (uint32_t i = 0; i < capacity_for(entries); i++) {
+		struct mac_entry e = old[i], *row = row_of(t, e.addr);
+
+		if (!is_sound(t, &e) || !wanted(context, e.port))
+			continue;
+		for (struct mac_entry *to = row; to < row + WAYS; to++) {
+			if (to->addr == e.addr)
+				break;
+			if (to->addr)
+				continue;
+			occupy(t, to, e.addr, e.port, e.seen_s);
+			to->fixed = e.fixed;
+			break;
+		}
+	}
+}
+
 uint32_t mac_held(struct mac_table *t, uint16_t port, uint32_t now_s)
 {
 	if (t->held[port] && t->swept_s != now_s)
@@ -320,7 +387,7 @@ uint32_t mac_count(struct mac_table *t, uint32_t now_s)
 	for (uint32_t i = 0; i < t->capacity; i++) {
 		if (!t->entries[i].addr || !aged(t, &t->entries[i], now_s))
 			continue;
-		t->counters.expired++;
+		t->counters->expired++;
 		vacate(t, &t->entries[i]);
 	}
 	return t->total;
@@ -338,5 +405,5 @@ uint32_t mac_capacity(const struct mac_table *t)
 
 const struct mac_counters *mac_counters(const struct mac_table *t)
 {
-	return &t->counters;
+	return t->counters;
 }

@@ -17,6 +17,7 @@
 #define MAC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { MAC_NONE = UINT16_MAX };
@@ -51,6 +52,20 @@ struct mac_table;
 struct mac_table *mac_new(uint32_t entries, uint16_t ports, uint32_t ageing_s,
 			  const uint8_t key[16]);
 void mac_free(struct mac_table *t);
+
+/*
+ * The same in @memory, mac_memory_bytes(@entries) zero bytes on a page boundary,
+ * which outlive the table; and what another table had left in such memory, for
+ * as many @entries but with any key, learned again in a new one: the addresses
+ * of ports that are @wanted, as they were, and the counters. What @memory holds
+ * is not trusted.
+ */
+struct mac_table *mac_new_in(void *memory, uint32_t entries, uint16_t ports,
+			     uint32_t ageing_s, const uint8_t key[16]);
+size_t mac_memory_bytes(uint32_t entries);
+void mac_restore(struct mac_table *t, const void *memory, uint32_t entries,
+		 bool (*wanted)(const void *context, uint16_t port),
+		 const void *context);
 
 /*
  * Note that unicast address @addr (ether.h; not 0) sent a frame on @port at

@@ -35,24 +35,20 @@ void ports_fini(struct ports *ps)
 }
 
 /* The memory of a port stays when it is freed, for its generation's sake. */
-static struct port *port_slot(struct ports *ps)
+static struct port *port_slot(struct ports *ps, uint16_t id)
 {
-	struct port *p;
-	uint16_t id = 0;
+	while (id >= ps->id_end && ps->id_end < PORTS_MAX) {
+		struct port *p = calloc(1, sizeof(*p));
 
-	while (id < ps->id_end && ps->by_id[id]->state != PORT_FREE)
-		id++;
-	if (id < ps->id_end)
-		return ps->by_id[id];
-	if (id == PORTS_MAX)
-		return NULL;
-	p = calloc(1, sizeof(*p));
-	if (!p)
-		return NULL;
-	p->id = id;
-	ps->by_id[id] = p;
-	ps->id_end++;
-	return p;
+		if (!p)
+			return NULL;
+		p->id = ps->id_end;
+		p->counters = &ps->counters[p->id];
+		ps->by_id[ps->id_end++] = p;
+	}
+	return id < ps->id_end && ps->by_id[id]->state == PORT_FREE
+		       ? ps->by_id[id]
+		       : NULL;
 }
 
 static uint32_t power_of_two(uint32_t at_least)
@@ -83,7 +79,17 @@ static bool make_queue(struct port *p, uint32_t frames)
 struct port *port_new(struct ports *ps, const struct port_ops *ops,
 		      uint32_t queue, uint64_t now_ms)
 {
-	struct port *p = port_slot(ps);
+	uint16_t id = 0;
+
+	while (id < ps->id_end && ps->by_id[id]->state != PORT_FREE)
+		id++;
+	return port_new_at(ps, ops, queue, now_ms, id);
+}
+
+struct port *port_new_at(struct ports *ps, const struct port_ops *ops,
+			 uint32_t queue, uint64_t now_ms, uint16_t id)
+{
+	struct port *p = port_slot(ps, id);
 
 	queue = queue ? queue : PORT_QUEUE;
 	if (!p || !make_queue(p, queue))

@@ -284,6 +284,9 @@ void ports_fini(struct ports *ps);
  */
 struct port *port_new(struct ports *ps, const struct port_ops *ops,
 		      uint32_t queue, uint64_t now_ms);
+/* The same with an id that is free. */
+struct port *port_new_at(struct ports *ps, const struct port_ops *ops,
+			 uint32_t queue, uint64_t now_ms, uint16_t id);
 
 /*
  * A joining port with its descriptor and pool set takes part from now on, under
