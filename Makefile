@@ -15,7 +15,7 @@ ifneq ($(SANITIZE),)
 SANITIZER := -fsanitize=address,undefined -fno-sanitize-recover=all
 endif
 OURS := -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARNINGS) \
-        $(HARDENING) $(SANITIZER)
+        $(HARDENING) $(SANITIZER) $(CALLS)
 LINK := $(SANITIZER) -pie -Wl,-z,relro,-z,now
 
 # The client's files begin with ctl, ringtap's with ringtap; what is left of
@@ -24,9 +24,19 @@ CTL_C    := $(wildcard switch/ringctl.c switch/ctl_*.c)
 RINGTAP_C := $(wildcard tap/ringtap*.c)
 SWITCH_O := $(patsubst %.c,$(BUILD)/%.o,$(filter-out \
             %.bpf.c $(CTL_C) $(RINGTAP_C),$(wildcard switch/*.c tap/*.c)))
+# With INJECT=1 every call of the switch that can fail goes through a layer that
+# makes it fail on demand (tests/inject.h). The places that call are recognised
+# by where they return to, so that no call may be a jump.
+ifneq ($(INJECT),)
+INJECT_O := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/inject*.c))
+WRAPS    = $(shell nm $(INJECT_O) | sed -n 's/.* T __wrap_/-Wl,--wrap=/p')
+SWITCH_O += $(INJECT_O)
+CALLS    := -fno-optimize-sibling-calls
+endif
 CTL_O    := $(CTL_C:%.c=$(BUILD)/%.o) $(BUILD)/switch/value.o
 RINGTAP_O := $(RINGTAP_C:%.c=$(BUILD)/%.o) $(BUILD)/tap/tap.o
-LIBS := -luring -lbsd -lsystemd -lbpf -lpcap -ljansson -lmicrohttpd -lpthread
+LIBS := -luring -lbsd -lsystemd -lbpf -lpcap -ljansson -lmicrohttpd -lcap-ng \
+        -lseccomp -lpthread
 BENCH_O  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
 
 # A unit test links the file it is about and that file's few needs.
@@ -34,14 +44,23 @@ UNITS := $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
 NEEDS_frame     := switch/frame
 NEEDS_mac       := switch/mac
 NEEDS_mac_entries := switch/mac
+NEEDS_loop_ring := switch/loop_ring
 NEEDS_wire_join := switch/wire_join
 NEEDS_wire_stream := switch/wire_stream
-NEEDS_endpoint  := switch/endpoint switch/endpoint_format switch/value
+NEEDS_endpoint  := switch/endpoint switch/endpoint_format switch/value \
+                   switch/ether_text switch/port_security switch/storm
 NEEDS_endpoint_format := $(NEEDS_endpoint)
 NEEDS_options   := switch/options switch/options_complete switch/options_words $(NEEDS_endpoint)
 NEEDS_port      := switch/port switch/port_counters switch/port_name switch/port_slow switch/forward \
-                   switch/latency switch/mac switch/frame tests/fake_port
+                   switch/latency switch/mac switch/frame switch/port_security \
+                   switch/storm tests/fake_port
+NEEDS_opener_wire := switch/opener_wire $(NEEDS_endpoint)
 NEEDS_port_name := $(NEEDS_port)
+NEEDS_handover_record := switch/handover_record $(NEEDS_endpoint)
+NEEDS_shared := switch/shared $(NEEDS_port)
+NEEDS_port_security := $(NEEDS_port)
+NEEDS_storm     := switch/storm
+NEEDS_admission := switch/admission
 NEEDS_forward   := $(NEEDS_port)
 NEEDS_port_flags := $(NEEDS_port)
 NEEDS_port_flags_model := $(NEEDS_port)
@@ -52,11 +71,29 @@ NEEDS_block_ring := switch/block_ring
 NEEDS_latency   := switch/latency
 NEEDS_ether_text := switch/ether_text
 NEEDS_run_directory := switch/run_directory
+NEEDS_syscalls  := switch/syscalls
+LIBS_syscalls   := -lseccomp
+NEEDS_privilege := switch/privilege switch/empty_root switch/sanitizer
+LIBS_privilege  := -lcap-ng
 NEEDS_expression_job := switch/expression_job
+NEEDS_keeper_wire := switch/keeper_wire
+NEEDS_keeper_history := switch/keeper_history
+NEEDS_state_file := switch/state_file switch/state_slot
+NEEDS_keeper_store := switch/keeper_store switch/keeper_wire $(NEEDS_state_file)
+NEEDS_keeper    := switch/keeper switch/keeper_prepare switch/keeper_switch \
+                   switch/keeper_child switch/keeper_notify switch/keeper_history \
+                   $(NEEDS_keeper_store) switch/kept switch/daemon \
+                   switch/run_directory switch/log $(NEEDS_options)
+LIBS_keeper := -lbsd -lsystemd
 NEEDS_options_config := $(NEEDS_options)
 NEEDS_options_words := $(NEEDS_options)
 NEEDS_options_sockets := $(NEEDS_options)
 NEEDS_config    := $(NEEDS_options)
+NEEDS_control   := switch/control_commands switch/client $(NEEDS_port)
+LIBS_control := -ljansson
+NEEDS_expression := tap/filter_expression
+LIBS_expression := -lpcap
+NEEDS_handover  := switch/handover_record switch/opener_wire $(NEEDS_endpoint)
 NEEDS_metrics_options := switch/metrics_options $(NEEDS_endpoint)
 NEEDS_metrics   := switch/metrics switch/metrics_values switch/metrics_words \
                    switch/latency $(NEEDS_port)
@@ -70,13 +107,22 @@ NEEDS_filter_view := $(NEEDS_filter_rules) tests/filter_case
 NEEDS_filter_translate := $(NEEDS_filter_view)
 NEEDS_filter_bpf := $(NEEDS_filter_view)
 LIBS_filter_bpf := -lbpf
+NEEDS_filter_export := tap/filter tap/filter_attach tap/filter_builtin \
+                   tap/filter_builtin_load tap/filter_export tap/filter_expression \
+                   tap/filter_file tap/filter_kept tap/filter_memory \
+                   tap/filter_program tap/filter_set tap/filter_view \
+                   tap/filter_rules tap/filter_match tap/filter_parse \
+                   tap/filter_value tap/filter_compile tap/filter_groups \
+                   tap/filter_classes tap/filter_lines
+LIBS_filter_export := -lbpf -lpcap
+NEEDS_tap_links := tap/tap_links
 UNIT_BINS := $(UNITS:%=$(BUILD)/tests/test_%)
 
 all: $(BUILD)/ringswitch $(BUILD)/ringctl $(BUILD)/ringtap $(BUILD)/ringbench examples
 
 $(BUILD)/ringswitch: $(SWITCH_O)
 	@echo "  LD $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@ $(LIBS)
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@ $(LIBS) $(WRAPS)
 
 $(BUILD)/ringctl: $(CTL_O)
 	@echo "  LD $@"
@@ -112,7 +158,7 @@ $(BUILD)/%.bpf.o: %.bpf.c Makefile
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	@$(BPFTOOL) gen skeleton $< name $(subst .,_,$(notdir $*))_bpf >$@
 
-WITH_SKELETON := $(BUILD)/tap/filter_builtin.o $(BUILD)/tests/test_filter_bpf.o
+WITH_SKELETON := $(BUILD)/tap/filter_builtin_load.o $(BUILD)/tests/test_filter_bpf.o
 $(WITH_SKELETON): $(BUILD)/tap/filter.skel.h
 $(WITH_SKELETON): CPPFLAGS += -isystem $(BUILD)/tap
 
@@ -145,7 +191,8 @@ units: $(UNIT_BINS)
 
 NEED_build := gcc libc6-dev liburing-dev libbsd-dev libsystemd-dev \
               libbpf-dev libpcap-dev libjansson-dev libmicrohttpd-dev \
-              libncurses-dev systemtap-sdt-dev clang bpftool
+              libncurses-dev libcap-ng-dev libseccomp-dev systemtap-sdt-dev \
+              clang bpftool
 NEED_demo  := $(NEED_build) user-mode-linux busybox-static cpio iperf3 \
               iproute2 util-linux
 NEED_demo-rootless := $(NEED_demo) passt
@@ -237,6 +284,7 @@ check-builds:
 	@$(STRICT) BUILD=build/clang CC=clang all units
 	@$(STRICT) BUILD=build/gcc-asan CC=gcc $(SANITIZED) all units
 	@$(STRICT) BUILD=build/clang-asan CC=clang $(SANITIZED) all units
+	@$(MAKE) --no-print-directory inject-build
 
 # The parsers, with whatever libFuzzer thinks of: clang, both sanitizers, asserts
 # on. tests/corpus_* is where it begins; what it finds on the way stays in build.
@@ -248,7 +296,7 @@ define fuzzer
 build/fuzz/$(1): tests/fuzz_$(1).c $(NEEDS_$(1):%=%.c)
 	@mkdir -p $$(@D)
 	@echo "  LD $$@"
-	@clang -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(FUZZ_FLAGS) $$^ -o $$@
+	@clang -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(FUZZ_FLAGS) $$^ -o $$@ $$(LIBS_$(1))
 endef
 $(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(f))))
 
@@ -264,10 +312,21 @@ fuzz: deps-fuzz
 	    sed -n 's/^stat::number_of_executed_units: */  inputs tried: /p' build/fuzz/$$f.log; \
 	done
 
+# Every call that can fail and every answer of the ring, failing one at a time
+# (tests/inject.py). A sample of it is part of "make check".
+inject: deps-check
+	@$(MAKE) --no-print-directory inject-build
+	@tests/inject.py --build build/inject $(INJECT_ARGS)
+
+inject-build:
+	@$(STRICT) BUILD=build/inject INJECT=1 $(SANITIZED) \
+	    build/inject/ringswitch examples
+
 bench: deps-bench
 	@$(MAKE) --no-print-directory peers all
 	@$(OWN) -- $(WITH_PEERS) bench/compare.py --json build/bench.json $(BENCH_ARGS)
 
+include tests/reliability.mk
 include switch/install.mk
 
 clean:
@@ -280,10 +339,15 @@ help:
 	@echo 'make demo-rootless  two guests reach a web server through passt: no root, no tap'
 	@echo 'make check      all tests'
 	@echo 'make fuzz       the parsers, for FUZZ_SECONDS (60) each'
+	@echo 'make inject     make each call of the switch fail, one at a time: an hour'
+	@echo 'make hostile    attackers at every socket, for SECONDS (60)'
+	@echo 'make soak       killed guests and switches, for MINUTES (10)'
+	@echo 'make valgrind   unit and some system tests, with valgrind'
+	@echo 'make reliability  all of these and more: the table of the README'
 	@echo 'make bench      measure, side by side with uml_switch and vde_switch'
 	@echo 'make install    to PREFIX (/usr/local); install-compat: also as uml_switch, tunctl'
 	@echo 'make uninstall  what make install has put there'
 	@echo 'make deb        a Debian package, in build'
 	@echo 'make clean'
 
-.PHONY: all examples test-objects units peers demo demo-rootless check check-builds fuzz bench clean help
+.PHONY: all examples test-objects units peers demo demo-rootless check check-builds fuzz inject inject-build bench clean help

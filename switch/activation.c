@@ -7,6 +7,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "endpoint.h"
+#include "kept.h"
 #include "options.h"
 #include "port_inherit.h"
 
@@ -37,11 +38,23 @@ static int add(struct options *o, int fd, const char *name, char *why,
 	return options_inherit(o, role, fd, name, why, why_bytes);
 }
 
+/* The keeper has put them among our words (keeper_child.c), where one cannot
+ * say that nobody has chosen their names. */
+static void recognise(struct endpoint *e, unsigned count)
+{
+	for (; count; e++, count--)
+		e->name_shared |= e->kind == LISTEN_FD || e->kind == PORT_FD;
+}
+
 int activation_read(struct options *o, char *why, size_t why_bytes)
 {
 	char **names = NULL;
 	int count = sd_listen_fds_with_names(1, &names), err = 0;
 
+	if (kept_is_by_keeper()) {
+		recognise(o->listeners, o->listener_count);
+		recognise(o->ports, o->port_count);
+	}
 	if (count < 0) {
 		snprintf(why, why_bytes, "LISTEN_FDS: %s", strerror(-count));
 		return count;

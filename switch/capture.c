@@ -292,8 +292,10 @@ void capture_end(struct sw *sw, struct client *c)
 	struct capture *cap = c->capture;
 
 	unlink_capture(sw, cap);
-	if (c->job)
+	if (c->job) {
+		loop_file_remove(&sw->loop, expression_job_fd(c->job));
 		expression_job_abandon(c->job);
+	}
 	c->job = NULL;
 	c->capture = NULL;
 	filter_expression_free(cap->expression);
@@ -419,6 +421,7 @@ void capture_compiled(struct sw *sw, struct client *c)
 	char why[256], text[EXPRESSION_BYTES];
 
 	snprintf(text, sizeof(text), "%s", expression_job_text(c->job));
+	loop_file_remove(&sw->loop, expression_job_fd(c->job));
 	cap->expression = expression_job_end(c->job, why, sizeof(why));
 	c->job = NULL;
 	if (cap->expression) {
@@ -433,6 +436,7 @@ void capture_compiled(struct sw *sw, struct client *c)
 void capture_command(struct sw *sw, struct client *c, const json_t *arguments)
 {
 	const char *text = string_of(arguments, "expression", "");
+	char why[128];
 
 	c->capture = read_arguments(sw, c, arguments);
 	if (!c->capture)
@@ -441,12 +445,13 @@ void capture_command(struct sw *sw, struct client *c, const json_t *arguments)
 		begin(sw, c);
 		return;
 	}
-	c->job = expression_job_start(text);
+	c->job = expression_job_start(sw->opener, text, why, sizeof(why));
 	if (!c->job) {
 		capture_end(sw, c);
-		client_refuse(c, "refused", "expression: others are being compiled: try again");
+		client_refuse(c, "refused", "expression: %s", why);
 		return;
 	}
+	loop_file_add(&sw->loop, expression_job_fd(c->job));
 	loop_arm_poll(sw, expression_job_fd(c->job), POLLIN, LOOP_COMPILED,
 		      c->index, c->gen);
 }

@@ -93,7 +93,8 @@ __ring_port_kinds='tap: dgram: connect-stream: connect-bess: fd:'
 # The keys that an endpoint of kind $1 may have.
 __ring_keys()
 {
-    printf '%s=\n' name mtu queue isolated learning flood locked mac-limit mirror
+    printf '%s=\n' name mtu queue isolated learning flood locked no-spoof mac \
+        mac-limit storm-broadcast storm-multicast storm-unknown mirror
     case $1 in
     uml | vde | bess | stream | dgram) printf '%s=\n' mode group ;;&
     dgram) echo remote= ;;
@@ -108,7 +109,7 @@ __ring_endpoint()
     compopt -o nospace
     case $before in
     *,) __ring_offer_lines < <(__ring_keys "${cur%%:*}" | __ring_behind "$before") ;;
-    *,isolated= | *,learning= | *,flood= | *,locked=)
+    *,isolated= | *,learning= | *,flood= | *,locked= | *,no-spoof=)
         __ring_offer "${before}on ${before}off" ;;
     *,group=) __ring_offer_lines < <(compgen -g | __ring_behind "$before") ;;
     *,rules= | *,filter= | *,remote=) __ring_paths "$before" ;;
@@ -134,7 +135,7 @@ __ring_value()
     --port:*) __ring_endpoint "$__ring_port_kinds" ;;
     --tap:*) __ring_offer_lines < <(__ring_taps) ;;
     --metrics:*) compopt -o nospace; __ring_offer 'unix: 127.0.0.1: [::1]:' ;;
-    --without:*) __ring_offer multishot-read ;;
+    --without:*) __ring_offer multishot-read fixed-files ;;
     *:USER) __ring_offer_lines < <(compgen -u) ;;
     *:GROUP) __ring_offer_lines < <(compgen -g) ;;
     *:PATH | *:FILE) _filedir ;;

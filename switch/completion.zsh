@@ -86,7 +86,8 @@ _ring_switches()
 # The keys that an endpoint of kind $1 may have.
 _ring_keys()
 {
-    local -a keys=(name mtu queue isolated learning flood locked mac-limit mirror)
+    local -a keys=(name mtu queue isolated learning flood locked no-spoof
+        mac mac-limit storm-broadcast storm-multicast storm-unknown mirror)
     case $1 in
     uml | vde | bess | stream) keys+=(mode group) ;;
     dgram) keys+=(mode group remote) ;;
@@ -100,7 +101,7 @@ _ring_endpoint()
 {
     local kind=${PREFIX%%:*}
     if compset -P '*,'; then
-        if compset -P '(isolated|learning|flood|locked)='; then
+        if compset -P '(isolated|learning|flood|locked|no-spoof)='; then
             compadd on off
         elif compset -P 'group='; then
             _groups
@@ -129,7 +130,7 @@ _ring_value()
     --port:*) _ring_endpoint $_ring_port_kinds ;;
     --tap:*) _ring_taps ;;
     --metrics:*) compadd -S '' -- unix: 127.0.0.1: '[::1]:' ;;
-    --without:*) compadd multishot-read ;;
+    --without:*) compadd multishot-read fixed-files ;;
     *:USER) _users ;;
     *:GROUP) _groups ;;
     *:(PATH|FILE)) _files ;;

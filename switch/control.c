@@ -1,6 +1,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +14,11 @@
 #include "clock.h"
 #include "control_commands.h"
 #include "events.h"
+#include "handover.h"
+#include "kept.h"
 #include "log.h"
 #include "loop.h"
+#include "opener.h"
 #include "socket_file.h"
 #include "sw.h"
 
@@ -36,20 +40,25 @@ struct control {
 
 /* --- the sockets ---------------------------------------------------------- */
 
-static int open_door(struct door *d, const struct endpoint *e, int mode,
-		     char *why, size_t why_bytes)
+static int open_door(struct sw *sw, uint32_t key, const struct endpoint *e,
+		     int mode, char *why, size_t why_bytes)
 {
-	int err;
+	struct door *d = &sw->control->doors[key - KEPT_CONTROL];
+	int err = 0;
 
 	if (!options_wants(e))
 		return 0;
 	if (e->mode >= 0)
 		mode = e->mode;
-	err = socket_file_open(&d->file, e->argument, SOCK_STREAM, mode,
-			       e->group, why, why_bytes);
-	if (!err)
-		socket_refuse_descriptors(d->file.fd);
-	return err;
+	if (!handover_take_socket(sw, key, &d->file))
+		err = socket_file_open(&d->file, e->argument, SOCK_STREAM, mode,
+				       e->group, why, why_bytes);
+	if (err)
+		return err;
+	loop_file_add(&sw->loop, d->file.fd);
+	socket_refuse_descriptors(d->file.fd);
+	handover_keep_socket(sw, key, e->argument, &d->file);
+	return 0;
 }
 
 int control_open(struct sw *sw, char *why, size_t why_bytes)
@@ -62,14 +71,17 @@ int control_open(struct sw *sw, char *why, size_t why_bytes)
 		snprintf(why, why_bytes, "out of memory");
 		return -ENOMEM;
 	}
+	/* With its first object it would open /dev/urandom, and take the time
+	 * instead if it cannot: clients could make its tables slow. */
+	json_object_seed(0);
 	ctl->doors[0].file.fd = ctl->doors[1].file.fd = -1;
 	for (uint16_t i = 0; i < CLIENTS; i++)
 		ctl->clients[i] = (struct client){ .fd = -1, .index = i };
-	err = open_door(&ctl->doors[0], &sw->options->control, 0600, why,
+	err = open_door(sw, KEPT_CONTROL, &sw->options->control, 0600, why,
 			why_bytes);
 	return err ? err
-		   : open_door(&ctl->doors[1], &sw->options->monitor, 0660, why,
-			       why_bytes);
+		   : open_door(sw, KEPT_MONITOR, &sw->options->monitor, 0660,
+			       why, why_bytes);
 }
 
 static void arm_door(struct sw *sw, uint16_t i)
@@ -123,6 +135,7 @@ static void close_client(struct sw *sw, struct client *c)
 	json_decref(c->id);
 	free(c->in);
 	free(c->out.bytes);
+	loop_file_remove(&sw->loop, c->fd);
 	close(c->fd);
 	--*count_of(sw->control, c);
 	*c = (struct client){ .fd = -1, .index = c->index, .gen = c->gen + 1 };
@@ -175,6 +188,7 @@ static void welcome(struct sw *sw, uint16_t door, int fd)
 	struct client *c = make_place(sw, door);
 
 	c->fd = fd;
+	loop_file_add(&sw->loop, fd);
 	c->monitor = door == 1;
 	c->active_ms = sw->now_ms;
 	c->wait_id = PORT_NONE;
@@ -229,8 +243,11 @@ void control_close(struct sw *sw)
 		close_client(sw, c);
 	}
 	for (int i = 0; ctl && i < CONTROL_DOORS; i++)
-		if (ctl->doors[i].file.fd >= 0)
-			socket_file_close(&ctl->doors[i].file);
+		if (ctl->doors[i].file.fd >= 0) {
+			loop_file_remove(&sw->loop, ctl->doors[i].file.fd);
+			opener_close_file(sw_opener(sw),
+					  &ctl->doors[i].file);
+		}
 }
 
 /* --- what a client says --------------------------------------------------- */

@@ -8,7 +8,7 @@
 #include "port_name.h"
 #include "sw.h"
 
-enum { ARGUMENTS_MAX = 10 };
+enum { ARGUMENTS_MAX = 14 };
 
 static command_fn help;
 
@@ -40,6 +40,10 @@ static const struct command {
 	    { "flood", 'b', false },
 	    { "locked", 'b', false },
 	    { "mac_limit", 'i', false },
+	    { "no_spoof", 'b', false },
+	    { "storm_broadcast", 'i', false },
+	    { "storm_multicast", 'i', false },
+	    { "storm_unknown", 'i', false },
 	    { "mirror", 'n', false } } },
 	{ "port.up", false, control_port_up, { { "port", 's', true } } },
 	{ "port.down", false, control_port_down, { { "port", 's', true } } },

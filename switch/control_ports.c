@@ -6,11 +6,14 @@
 #include <string.h>
 
 #include "events.h"
+#include "handover.h"
 #include "log.h"
 #include "mac.h"
 #include "observe.h"
+#include "opener.h"
 #include "port_name.h"
 #include "port_open.h"
+#include "port_security.h"
 #include "stats.h"
 #include "sw.h"
 
@@ -28,7 +31,7 @@ static json_t *describe(struct sw *sw, const struct port *p)
 
 	endpoint_format_short(p->endpoint, endpoint, sizeof(endpoint));
 	return json_pack(
-		"{s:s, s:i, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:b, s:b, s:b, s:b, s:i, s:s?, s:i, s:i, s:b}",
+		"{s:s, s:i, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:b, s:b, s:b, s:b, s:i, s:s?, s:i, s:i, s:b, s:b, s:i, s:i, s:i}",
 		"name", p->name, "id", p->id, "kind", p->kind, "state",
 		stats_state(p), "admin", off ? "down" : "up", "endpoint",
 		client_text(endpoint), "description",
@@ -42,7 +45,11 @@ static json_t *describe(struct sw *sw, const struct port *p)
 		!!(p->flags & PORT_LOCKED), "mac_limit", p->mac_limit, "mirror",
 		*p->mirror_name ? p->mirror_name : NULL, "macs",
 		mac_held(sw->forward.macs, p->id, sw_now_s(sw)), "captures",
-		p->captures, "filter", !!p->filter);
+		p->captures, "filter", !!p->filter, "no_spoof",
+		!!(p->flags & PORT_NO_SPOOF), "storm_broadcast",
+		p->storms[STORM_BROADCAST].rate, "storm_multicast",
+		p->storms[STORM_MULTICAST].rate, "storm_unknown",
+		p->storms[STORM_UNKNOWN].rate);
 }
 
 static bool produce(struct sw *sw, struct client *c)
@@ -79,7 +86,11 @@ struct endpoint *control_endpoint(struct sw *sw, struct client *c,
 	struct endpoint e, *place;
 	char why[512];
 
-	if (endpoint_parse(role, text, &e, why, sizeof(why))) {
+	if (strlen(text) >= ENDPOINT_BYTES) {
+		client_refuse(c, "argument", "endpoint '%.160s...': is too long", text);
+		return NULL;
+	}
+	if (opener_parse(sw_opener(sw), role, text, &e, why, sizeof(why))) {
 		client_refuse(c, "argument", "endpoint '%.160s': must be %s", text, why);
 		return NULL;
 	}
@@ -130,6 +141,7 @@ void control_port_add(struct sw *sw, struct client *c, const json_t *arguments)
 	}
 	p = port_of(sw, e);
 	p->ops->arm_recv(sw, p);
+	handover_options_changed(sw);
 	log_guest(sw->now_ms, "port %s: added", p->name);
 	client_return(c, describe(sw, p));
 }
@@ -142,6 +154,7 @@ void control_port_del(struct sw *sw, struct client *c, const json_t *arguments)
 		return;
 	if (endpoint_role(p->endpoint->kind) == ENDPOINT_PORT)
 		((struct endpoint *)p->endpoint)->removed = true;
+	handover_options_changed(sw);
 	port_fail(&sw->ports, p, "deleted by the control client");
 	client_wait(c, p->id, p->gen);
 }
@@ -165,10 +178,13 @@ static void switch_port(struct sw *sw, struct client *c,
 	if (!p)
 		return;
 	port_set_flags(&sw->ports, p,
-		       (uint8_t)(down ? p->flags | PORT_ADMIN_DOWN
-				      : p->flags & ~PORT_ADMIN_DOWN));
+		       (uint16_t)(down ? p->flags | PORT_ADMIN_DOWN
+				       : p->flags & ~PORT_ADMIN_DOWN));
 	if (down)
 		mac_flush_learned(sw->forward.macs, p->id);
+	else if (p->quarantined)
+		handover_release(sw, p);
+	port_changed(&sw->ports, p);
 	say_set(sw, p, json_pack("{s:s}", "admin", down ? "down" : "up"));
 	client_return(c, describe(sw, p));
 }
@@ -191,11 +207,18 @@ struct wish {
 	const char *mirror;  /* the same; "": none */
 	uint32_t queue;	     /* 0: as it is */
 	json_int_t mac_limit;
-	uint8_t flags;
+	uint32_t storm_rates[STORM_KINDS];
+	uint16_t flags;
 };
 
-static void wish_flag(const json_t *arguments, const char *name, uint8_t flag,
-		      bool inverse, uint8_t *flags)
+static const char *const storm_words[STORM_KINDS] = {
+	[STORM_BROADCAST] = "storm_broadcast",
+	[STORM_MULTICAST] = "storm_multicast",
+	[STORM_UNKNOWN] = "storm_unknown",
+};
+
+static void wish_flag(const json_t *arguments, const char *name, uint16_t flag,
+		      bool inverse, uint16_t *flags)
 {
 	const json_t *value = json_object_get(arguments, name);
 
@@ -204,7 +227,7 @@ static void wish_flag(const json_t *arguments, const char *name, uint8_t flag,
 	if (json_is_true(value) != inverse)
 		*flags |= flag;
 	else
-		*flags &= (uint8_t)~flag;
+		*flags &= (uint16_t)~flag;
 }
 
 static bool is_mirror_target(const struct sw *sw, const char *name)
@@ -266,8 +289,26 @@ static bool numbers_are_good(struct client *c, const json_t *arguments,
 		return false;
 	}
 	w->queue = (uint32_t)frames;
-	w->flags = (uint8_t)(w->mac_limit ? w->flags | PORT_MAC_LIMIT
-					  : w->flags & ~PORT_MAC_LIMIT);
+	w->flags = (uint16_t)(w->mac_limit ? w->flags | PORT_MAC_LIMIT
+					   : w->flags & ~PORT_MAC_LIMIT);
+	return true;
+}
+
+static bool storms_are_good(struct client *c, const json_t *arguments,
+			    struct wish *w)
+{
+	for (int i = 0; i < STORM_KINDS; i++) {
+		const json_t *rate = json_object_get(arguments, storm_words[i]);
+		json_int_t frames = json_integer_value(rate);
+
+		if (frames < 0 || frames > STORM_RATE_MAX) {
+			client_refuse(c, "argument", "%s: must be 0 (no limit) to %d frames a second", storm_words[i], STORM_RATE_MAX);
+			return false;
+		}
+		if (rate)
+			w->storm_rates[i] = (uint32_t)frames;
+	}
+	w->flags = port_storm_flag(w->flags, w->storm_rates);
 	return true;
 }
 
@@ -283,6 +324,8 @@ static bool read_wish(struct sw *sw, struct client *c, const struct port *p,
 	wish_flag(arguments, "learning", PORT_NO_LEARNING, true, &w->flags);
 	wish_flag(arguments, "flood", PORT_NO_FLOOD, true, &w->flags);
 	wish_flag(arguments, "locked", PORT_LOCKED, false, &w->flags);
+	wish_flag(arguments, "no_spoof", PORT_NO_SPOOF, false, &w->flags);
+	port_storm_rates(p, w->storm_rates);
 	if (mirror)
 		w->mirror = json_is_null(mirror) ? ""
 						 : json_string_value(mirror);
@@ -295,6 +338,7 @@ static bool read_wish(struct sw *sw, struct client *c, const struct port *p,
 		return false;
 	}
 	return numbers_are_good(c, arguments, w) &&
+	       storms_are_good(c, arguments, w) &&
 	       (!w->name || name_is_good(sw, c, p, w->name)) &&
 	       (!w->mirror || !*w->mirror ||
 		mirror_is_good(sw, c, p, w->mirror));
@@ -304,12 +348,13 @@ static bool read_wish(struct sw *sw, struct client *c, const struct port *p,
 static void configure(struct port *p, const struct wish *w)
 {
 	struct endpoint *e = (struct endpoint *)p->endpoint;
-	const uint8_t runtime = PORT_OBSERVED | PORT_ADMIN_DOWN;
+	const uint16_t runtime = PORT_OBSERVED | PORT_ADMIN_DOWN;
 
 	if (endpoint_role(e->kind) != ENDPOINT_PORT)
 		return;
-	e->flags = (uint8_t)(p->flags & ~runtime);
+	e->flags = (uint16_t)(p->flags & ~runtime);
 	e->mac_limit = p->mac_limit;
+	port_storm_rates(p, e->storm_rates);
 	memcpy(e->mirror, p->mirror_name, sizeof(e->mirror));
 	if (w->queue)
 		e->queue = w->queue;
@@ -347,6 +392,7 @@ void control_port_set(struct sw *sw, struct client *c, const json_t *arguments)
 		return;
 	}
 	p->mac_limit = (uint16_t)w.mac_limit;
+	port_set_storms(p, w.storm_rates);
 	port_set_flags(&sw->ports, p, w.flags);
 	if (w.name)
 		rename_port(sw, p, w.name);
@@ -354,6 +400,8 @@ void control_port_set(struct sw *sw, struct client *c, const json_t *arguments)
 		snprintf(p->mirror_name, sizeof(p->mirror_name), "%s",
 			 w.mirror);
 	configure(p, &w);
+	port_changed(&sw->ports, p);
+	handover_options_changed(sw);
 	sw->mirrors_changed = true;
 	what = json_copy((json_t *)arguments);
 	json_object_del(what, "port");

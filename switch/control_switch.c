@@ -7,8 +7,8 @@
 
 #include "control.h"
 #include "events.h"
+#include "kept.h"
 #include "log.h"
-#include "restart.h"
 #include "sw.h"
 #include "version.h"
 
@@ -19,13 +19,15 @@ void control_version(struct sw *sw, struct client *c, const json_t *arguments)
 	(void)arguments;
 	uname(&kernel);
 	client_return(
-		c, json_pack("{s:s, s:s, s:i, s:i, s:s?, s:s, s:f, s:f}",
+		c, json_pack("{s:s, s:s, s:i, s:i, s:i, s:s?, s:s, s:f, s:f, s:i}",
 			     "program", "ringswitch", "release", version_text,
-			     "protocol", 1, "pid", (int)getpid(), "name",
+			     "protocol", 1, "pid", (int)sw->main_pid,
+			     "process", (int)getpid(), "name",
 			     sw->options->name, "kernel", kernel.release,
 			     "started", (double)sw->started_wall_ns / 1e9,
 			     "uptime",
-			     (double)(sw->now_ms - sw->started_ms) / 1e3));
+			     (double)(sw->now_ms - sw->started_ms) / 1e3,
+			     "starts", (int)kept_starts(sw->kept)));
 }
 
 static void add_word(void *words, const char *word)
@@ -44,29 +46,13 @@ void control_config_show(struct sw *sw, struct client *c,
 	client_return(c, json_pack("{s:o}", "words", words));
 }
 
-static bool has_inherited(const struct options *o)
-{
-	for (unsigned i = 0; i < o->listener_count; i++)
-		if (o->listeners[i].kind == LISTEN_FD &&
-		    !o->listeners[i].removed)
-			return true;
-	for (unsigned i = 0; i < o->port_count; i++)
-		if (o->ports[i].kind == PORT_FD && !o->ports[i].removed)
-			return true;
-	return false;
-}
-
 void control_restart(struct sw *sw, struct client *c, const json_t *arguments)
 {
-	char why[4200];
-
 	(void)arguments;
-	if (has_inherited(sw->options)) {
-		client_refuse(c, "refused", "it has inherited descriptors (fd:), which it cannot open again: whoever started it must start it anew");
-		return;
-	}
-	if (!restart_is_possible(sw->options, why, sizeof(why))) {
-		client_refuse(c, "refused", "%s", why);
+	if (kept_fd(sw->kept) < 0) {
+		client_refuse(c, "refused", sw->kept
+			? "the keeper has ended: whoever started the switch must start it anew"
+			: "there is no keeper (--no-keeper): whoever started the switch must start it anew");
 		return;
 	}
 	log_info("starting anew, as the control client asks");

@@ -21,6 +21,10 @@ static const struct command port_commands[] = {
 	  "flood on|off          whether unicast to unknown addresses goes there\n"
 	  "locked on|off         only addresses that are known there may send\n"
 	  "mac-limit N           at most N addresses; 0: no limit\n"
+	  "no-spoof on|off       no source address that is another port's, or none\n"
+	  "storm-broadcast N     at most N broadcasts a second from it; 0: no limit\n"
+	  "storm-multicast N     the same for multicast\n"
+	  "storm-unknown N       the same for unicast to unknown addresses\n"
 	  "mirror PORT|none      a copy of all its frames goes to PORT\n" },
 	{ "up", port_up, "[dev] PORT", "frames pass again\n" },
 	{ "down", port_down, "[dev] PORT", "as if it were not there\n" },

@@ -92,6 +92,9 @@ static void refused_in_our_words(const struct ctl *ctl, const char *message)
 		{ "see listener.show", "see ringctl listener" },
 		{ "see mac.show", "see ringctl mac" },
 		{ "mac_limit:", "mac-limit:" },
+		{ "storm_broadcast:", "storm-broadcast:" },
+		{ "storm_multicast:", "storm-multicast:" },
+		{ "storm_unknown:", "storm-unknown:" },
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {

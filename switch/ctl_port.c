@@ -9,6 +9,13 @@
 #include "ctl_text.h"
 #include "ctl_words.h"
 
+static bool has_storms(const json_t *row)
+{
+	return js_integer(row, "storm_broadcast") ||
+	       js_integer(row, "storm_multicast") ||
+	       js_integer(row, "storm_unknown");
+}
+
 /* What is not as usual, in one word each. */
 static void show_flags(const json_t *row, const char *key, struct cell *to)
 {
@@ -18,12 +25,14 @@ static void show_flags(const json_t *row, const char *key, struct cell *to)
 	if (js_integer(row, "mac_limit"))
 		snprintf(limit, sizeof(limit), ",mac-limit=%" JSON_INTEGER_FORMAT,
 			 js_integer(row, "mac_limit"));
-	snprintf(all, sizeof(all), "%s%s%s%s%s%s%s",
+	snprintf(all, sizeof(all), "%s%s%s%s%s%s%s%s%s",
 		 js_true(row, "isolated") ? ",isolated" : "",
 		 js_true(row, "locked") ? ",locked" : "",
 		 json_is_false(json_object_get(row, "learning")) ? ",no-learning" : "",
 		 json_is_false(json_object_get(row, "flood")) ? ",no-flood" : "",
-		 limit, js_true(row, "filter") ? ",filter" : "",
+		 limit, js_true(row, "no_spoof") ? ",no-spoof" : "",
+		 has_storms(row) ? ",storm" : "",
+		 js_true(row, "filter") ? ",filter" : "",
 		 js_number(row, "captures") > 0 ? ",captured" : "");
 	strcpy(to->text, *all ? all + 1 : "");
 }
@@ -140,6 +149,10 @@ static const struct key {
 	{ "flood", KEY_ON_OFF, "flood" },
 	{ "locked", KEY_ON_OFF, "locked" },
 	{ "mac-limit", KEY_NUMBER, "mac_limit" },
+	{ "no-spoof", KEY_ON_OFF, "no_spoof" },
+	{ "storm-broadcast", KEY_NUMBER, "storm_broadcast" },
+	{ "storm-multicast", KEY_NUMBER, "storm_multicast" },
+	{ "storm-unknown", KEY_NUMBER, "storm_unknown" },
 	{ "mirror", KEY_PORT, "mirror" },
 };
 

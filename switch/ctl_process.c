@@ -20,12 +20,17 @@
 static int show_version(struct ctl *ctl, const json_t *answer)
 {
 	char program[64], release[64], name[64], kernel[128], since[64];
+	char process[48] = "";
 	double seconds = js_number(answer, "started");
 	time_t started = seconds > 0 && seconds < 1e11 ? (time_t)seconds : 0;
 	struct tm parts = { 0 };
 
 	if (!json_is_object(answer))
 		return ctl_strange(ctl, "version");
+	if (js_integer(answer, "process") != js_integer(answer, "pid"))
+		snprintf(process, sizeof(process),
+			 " (switching: %" JSON_INTEGER_FORMAT ")",
+			 js_integer(answer, "process"));
 	text_printable(js_text(answer, "program"), program, sizeof(program));
 	text_printable(js_text(answer, "release"), release, sizeof(release));
 	text_printable(js_text(answer, "name"), name, sizeof(name));
@@ -33,10 +38,10 @@ static int show_version(struct ctl *ctl, const json_t *answer)
 	localtime_r(&started, &parts);
 	strftime(since, sizeof(since), "%Y-%m-%d %H:%M:%S", &parts);
 	printf("%s %s%s%s, protocol %" JSON_INTEGER_FORMAT
-	       ", pid %" JSON_INTEGER_FORMAT ", kernel %s, since %s\n",
+	       ", pid %" JSON_INTEGER_FORMAT "%s, kernel %s, since %s\n",
 	       program, release, *name ? ", name " : "", name,
 	       js_integer(answer, "protocol"), js_integer(answer, "pid"),
-	       kernel, since);
+	       process, kernel, since);
 	return CTL_OK;
 }
 
@@ -72,18 +77,20 @@ static bool wait_closed(struct client *c, int64_t until_ms)
 	return got == 0;
 }
 
-/* A descriptor of the switch's process, if it is the one that has made the
- * socket: in another PID namespace its number means nothing, or somebody
+/* A descriptor of the switch's main process, if @version names the one that has
+ * made the socket: in another PID namespace numbers mean nothing, or somebody
  * else. -1: none. */
-static int open_process(const struct client *c, json_int_t pid)
+static int open_process(const struct client *c, const json_t *version)
 {
+	json_int_t pid = js_integer(version, "pid");
+	json_int_t process = js_integer(version, "process");
 	struct ucred peer;
 	socklen_t bytes = sizeof(peer);
 
 	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) ||
-	    peer.pid <= 0 || peer.pid != pid)
+	    peer.pid <= 0 || peer.pid != (process ? process : pid))
 		return -1;
-	return (int)syscall(SYS_pidfd_open, peer.pid, 0);
+	return (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
 }
 
 /* Wait until the process ends; not much longer than @ms. */
@@ -106,7 +113,7 @@ static json_t *ask_to(struct ctl *ctl, const char *execute, int *process)
 
 	if (!version)
 		return NULL;
-	*process = open_process(&ctl->client, js_integer(version, "pid"));
+	*process = open_process(&ctl->client, version);
 	json_decref(version);
 	answer = ctl_ask(ctl, CTL_CHANGES, execute, NULL);
 	if (!answer && *process >= 0)
@@ -185,7 +192,7 @@ int restart_run(struct ctl *ctl, struct words *words)
 	if (!wait_closed(&ctl->client, until_ms))
 		why = "the switch is still ending (--timeout SECONDS)";
 	client_close(&ctl->client);
-	/* It is the same process all the while. */
+	/* The main process is the same all the while. */
 	while (!why && !answers_at(path, until_ms))
 		if (wait_ended(process, RETRY_MS))
 			why = "the switch has not started again: see its log";

@@ -44,9 +44,10 @@ static void wait_for_child(pid_t child, int fd)
 	char ready;
 	int status;
 
-	if (read(fd, &ready, 1) == 1)
+	if (TEMP_FAILURE_RETRY(read(fd, &ready, 1)) == 1)
 		_exit(0);
-	if (waitpid(child, &status, 0) == child && WIFEXITED(status))
+	if (TEMP_FAILURE_RETRY(waitpid(child, &status, 0)) == child &&
+	    WIFEXITED(status))
 		_exit(WEXITSTATUS(status));
 	_exit(1);
 }
@@ -76,6 +77,16 @@ int daemon_start(struct daemon *d, int background, int again, char *why,
 	d->parent_fd = ends[1];
 	setsid();
 	return 0;
+}
+
+void daemon_kept(struct daemon *d, int background, int again)
+{
+	*d = (struct daemon){ .parent_fd = -1 };
+	d->again = again && background;
+	d->kept = 1;
+	d->follows = background && !again;
+	if (d->again)
+		log_daemon(is_file(STDOUT_FILENO), is_file(STDERR_FILENO));
 }
 
 static void absolute(const char *path, char *to, size_t bytes)
@@ -138,6 +149,8 @@ int daemon_pidfile(struct daemon *d, const char *path, char *why,
 			 strerror(-err));
 		return err;
 	}
+	/* Its lock is ours, and not that of what we start. */
+	fcntl(pidfile_fileno(d->pidfile), F_SETFD, FD_CLOEXEC);
 	return 0;
 }
 
@@ -151,38 +164,58 @@ static bool keep_file(int fd, int null)
 	return false;
 }
 
-static void go_to_background(struct daemon *d)
+void daemon_prepare(struct daemon *d)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	bool has_stdout = keep_file(STDOUT_FILENO, null);
+	bool background = d->parent_fd >= 0 || d->follows || d->again;
 
-	log_daemon(has_stdout, keep_file(STDERR_FILENO, null));
-	dup2(null, STDIN_FILENO);
-	close(null);
+	if (d->null_fd > STDERR_FILENO)
+		return;
+	d->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (!background)
+		return;
+	log_prepare();
 	if (chdir("/"))
 		log_error("cannot change to /: %s", strerror(errno));
-	if (write(d->parent_fd, "1", 1) != 1)
+}
+
+static void go_to_background(struct daemon *d)
+{
+	bool has_stdout = keep_file(STDOUT_FILENO, d->null_fd);
+
+	log_daemon(has_stdout, keep_file(STDERR_FILENO, d->null_fd));
+	dup2(d->null_fd, STDIN_FILENO);
+	d->follows = 0;
+	if (d->parent_fd < 0)
+		return;
+	if (TEMP_FAILURE_RETRY(write(d->parent_fd, "1", 1)) != 1)
 		log_error("the starting process has gone");
 	close(d->parent_fd);
 	d->parent_fd = -1;
 }
 
+/* A descriptor of ours, or a standard one, whose number must stay taken. */
+static void let_go(const struct daemon *d, int fd)
+{
+	if (fd > STDERR_FILENO)
+		close(fd);
+	else
+		dup2(d->null_fd, fd);
+}
+
 void daemon_ready(struct daemon *d, int ready_fd)
 {
-	if (ready_fd >= 0) {
-		if (write(ready_fd, "1\n", 2) != 2)
-			log_error("descriptor %d (--ready-fd): %s", ready_fd,
-				  strerror(errno));
-		/* Ours or a standard one, whose number must stay taken. */
-		if (ready_fd > STDERR_FILENO)
-			close(ready_fd);
-		else
-			daemon_null(ready_fd);
-	}
-	if (d->parent_fd >= 0)
+	daemon_prepare(d);
+	if (ready_fd >= 0 && !d->kept &&
+	    TEMP_FAILURE_RETRY(write(ready_fd, "1\n", 2)) != 2)
+		log_error("descriptor %d (--ready-fd): %s", ready_fd,
+			  strerror(errno));
+	/* Of a high number the keeper has given us none. */
+	if (ready_fd >= 0 && !(d->kept && ready_fd > STDERR_FILENO))
+		let_go(d, ready_fd);
+	if (d->parent_fd >= 0 || d->follows)
 		go_to_background(d);
-	if (d->again && chdir("/"))
-		log_error("cannot change to /: %s", strerror(errno));
+	close(d->null_fd);
+	d->null_fd = 0;
 }
 
 void daemon_end(struct daemon *d)

@@ -12,7 +12,10 @@ struct pidfh;
 struct daemon {
 	struct pidfh *pidfile;
 	int parent_fd; /* the waiting parent, or -1 */
+	int null_fd;   /* of daemon_prepare(); 0: not called yet */
 	int again;     /* in the background since before restart() */
+	int kept;      /* by a keeper, which tells whoever waits */
+	int follows;   /* is to go to the background as that does */
 };
 
 /*
@@ -32,6 +35,13 @@ int daemon_start(struct daemon *d, int background, int again, char *why,
 		 size_t why_bytes);
 
 /*
+ * The same in a switch that a keeper has started, which is in the background or
+ * on its way there itself: nothing to fork, and nobody to tell. @again: the
+ * keeper has started one before.
+ */
+void daemon_kept(struct daemon *d, int background, int again);
+
+/*
  * Make and lock @path (NULL: none) and write our pid into it. Returns 0, or
  * -errno with a line in @why.
  */
@@ -39,10 +49,17 @@ int daemon_pidfile(struct daemon *d, const char *path, char *why,
 		   size_t why_bytes);
 
 /*
+ * Everything that daemon_ready() needs files for, which are out of reach when it
+ * is called: /dev/null, the place of syslog(3), and the directory / for one in
+ * the background. If it is not called, daemon_ready() does that itself.
+ */
+void daemon_prepare(struct daemon *d);
+
+/*
  * Guests can attach: tell @ready_fd (-1: nobody), which is closed, and the
- * waiting parent. In the background, standard input and output that nobody
- * keeps (anything but a regular file) become /dev/null, and messages go to
- * syslog if standard error was among them.
+ * waiting parent; with a keeper it is that which tells them. In the background,
+ * standard input and output that nobody keeps (anything but a regular file)
+ * become /dev/null, and messages go to syslog if standard error was among them.
  */
 void daemon_ready(struct daemon *d, int ready_fd);
 

@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ether.h"
+#include "ether_text.h"
 #include "port.h"
+#include "port_security.h"
 #include "value.h"
 
 enum key {
@@ -23,7 +26,12 @@ enum key {
 	KEY_LEARNING,
 	KEY_FLOOD,
 	KEY_LOCKED,
+	KEY_NO_SPOOF,
+	KEY_MAC,
 	KEY_MAC_LIMIT,
+	KEY_STORM_BROADCAST,
+	KEY_STORM_MULTICAST,
+	KEY_STORM_UNKNOWN,
 	KEY_MIRROR,
 	KEY_COUNT,
 };
@@ -38,25 +46,34 @@ static const char *const keys[KEY_COUNT] = {
 	[KEY_LEARNING] = "learning",
 	[KEY_FLOOD] = "flood",
 	[KEY_LOCKED] = "locked",
+	[KEY_NO_SPOOF] = "no-spoof",
+	[KEY_MAC] = "mac",
 	[KEY_MAC_LIMIT] = "mac-limit",
+	[KEY_STORM_BROADCAST] = "storm-broadcast",
+	[KEY_STORM_MULTICAST] = "storm-multicast",
+	[KEY_STORM_UNKNOWN] = "storm-unknown",
 	[KEY_MIRROR] = "mirror",
 };
 
 /* Those that are on or off: what in endpoint.flags they stand for. */
 static const struct {
-	uint8_t flag;
+	uint16_t flag;
 	bool inverse; /* "on" is the flag taken away */
 } switches[KEY_COUNT] = {
 	[KEY_ISOLATED] = { PORT_ISOLATED, false },
 	[KEY_LEARNING] = { PORT_NO_LEARNING, true },
 	[KEY_FLOOD] = { PORT_NO_FLOOD, true },
 	[KEY_LOCKED] = { PORT_LOCKED, false },
+	[KEY_NO_SPOOF] = { PORT_NO_SPOOF, false },
 };
 
 #define KEYS_OF_ALL                                                           \
 	(1u << KEY_NAME | 1u << KEY_MTU | 1u << KEY_QUEUE |                   \
 	 1u << KEY_ISOLATED | 1u << KEY_LEARNING | 1u << KEY_FLOOD |          \
-	 1u << KEY_LOCKED | 1u << KEY_MAC_LIMIT | 1u << KEY_MIRROR)
+	 1u << KEY_LOCKED | 1u << KEY_NO_SPOOF | 1u << KEY_MAC |              \
+	 1u << KEY_MAC_LIMIT | 1u << KEY_STORM_BROADCAST |                    \
+	 1u << KEY_STORM_MULTICAST | 1u << KEY_STORM_UNKNOWN |                \
+	 1u << KEY_MIRROR)
 #define KEYS_OF_TAPS                                                          \
 	(KEYS_OF_ALL | 1u << KEY_FILTER | 1u << KEY_RULES | 1u << KEY_ACCEPT)
 #define KEYS_OF_FILES (KEYS_OF_ALL | 1u << KEY_MODE | 1u << KEY_GROUP)
@@ -128,7 +145,7 @@ static int refuse_kind(enum endpoint_role role, char *why, size_t why_bytes)
 static int refuse_key(enum endpoint_kind kind, const char *key, char *why,
 		      size_t why_bytes)
 {
-	char list[192] = "";
+	char list[256] = "";
 
 	for (int i = 0; i < KEY_COUNT; i++)
 		if (kinds[kind].keys & 1u << i)
@@ -256,8 +273,19 @@ static int take_number(struct endpoint *e, enum key key, const char *value,
 				      "with 0 (none) to %d addresses as mac-limit=",
 				      MAC_LIMIT_MAX);
 		e->mac_limit = (uint16_t)n;
-		e->flags = (uint8_t)(n ? e->flags | PORT_MAC_LIMIT
-				       : e->flags & ~PORT_MAC_LIMIT);
+		e->flags = (uint16_t)(n ? e->flags | PORT_MAC_LIMIT
+					: e->flags & ~PORT_MAC_LIMIT);
+		return 0;
+	case KEY_STORM_BROADCAST:
+	case KEY_STORM_MULTICAST:
+	case KEY_STORM_UNKNOWN:
+		n = value_number(value, 10, 0, STORM_RATE_MAX);
+		if (n < 0)
+			return refuse(why, why_bytes,
+				      "with 0 (no limit) to %d frames a second as %s=",
+				      STORM_RATE_MAX, keys[key]);
+		e->storm_rates[key - KEY_STORM_BROADCAST] = (uint32_t)n;
+		e->flags = port_storm_flag(e->flags, e->storm_rates);
 		return 0;
 	default:
 		n = value_number(value, 10, 1, PORT_QUEUE_MAX);
@@ -281,7 +309,7 @@ static int take_switch(struct endpoint *e, enum key key, const char *value,
 	if (on != switches[key].inverse)
 		e->flags |= switches[key].flag;
 	else
-		e->flags &= (uint8_t)~switches[key].flag;
+		e->flags &= (uint16_t)~switches[key].flag;
 	return 0;
 }
 
@@ -294,6 +322,15 @@ static int take_name(char *name, const char *key, const char *value, char *why,
 			      "with 1 to %d letters, digits and ._+:@- as %s=, but not 'closed', 'total' or 'all'",
 			      PORT_NAME_BYTES - 1, key);
 	copy(name, PORT_NAME_BYTES, value);
+	return 0;
+}
+
+static int take_mac(struct endpoint *e, const char *value, char *why,
+		    size_t why_bytes)
+{
+	if (!ether_parse(value, &e->mac) || !e->mac || ether_is_group(e->mac))
+		return refuse(why, why_bytes,
+			      "with a station's address, as 02:00:00:00:00:01, as mac=");
 	return 0;
 }
 
@@ -322,7 +359,10 @@ static int take_key(struct endpoint *e, enum key key, const char *value,
 	case KEY_LEARNING:
 	case KEY_FLOOD:
 	case KEY_LOCKED:
+	case KEY_NO_SPOOF:
 		return take_switch(e, key, value, why, why_bytes);
+	case KEY_MAC:
+		return take_mac(e, value, why, why_bytes);
 	case KEY_GROUP:
 		gid = value_group(value);
 		if (gid < 0)

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "limits.h"
+#include "storm.h"
 
 enum endpoint_role {
 	ENDPOINT_LISTENER,
@@ -58,8 +59,10 @@ struct endpoint {
 	char rules[FILTER_PATH_BYTES];
 	char accept_to_guests[EXPRESSION_BYTES];
 	/* How its ports begin. */
-	uint8_t flags; /* of those in port.h that have a key */
+	uint16_t flags; /* of those in port.h that have a key */
 	uint16_t mac_limit;
+	uint32_t storm_rates[STORM_KINDS]; /* frames a second; 0: no limit */
+	uint64_t mac; /* the address of its only or first port; 0: not said */
 	char mirror[PORT_NAME_BYTES]; /* "": to nobody */
 	bool removed; /* its place is free when no port is of it any more */
 };

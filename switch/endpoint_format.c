@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "endpoint.h"
+#include "ether_text.h"
 #include "port.h"
 
 /* Where the words go. */
@@ -63,18 +64,36 @@ static void put_permissions(struct words *w, const struct endpoint *e)
 static void put_flags(struct words *w, const struct endpoint *e)
 {
 	static const struct {
-		uint8_t flag;
+		uint16_t flag;
 		const char *key, *value;
 	} flags[] = {
 		{ PORT_ISOLATED, "isolated", "on" },
 		{ PORT_NO_LEARNING, "learning", "off" },
 		{ PORT_NO_FLOOD, "flood", "off" },
 		{ PORT_LOCKED, "locked", "on" },
+		{ PORT_NO_SPOOF, "no-spoof", "on" },
 	};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++)
 		if (e->flags & flags[i].flag)
 			put_pair(w, flags[i].key, flags[i].value);
+}
+
+static void put_mac(struct words *w, const struct endpoint *e)
+{
+	char text[ETHER_TEXT_BYTES];
+
+	if (e->mac) {
+		ether_text(e->mac, text);
+		put_pair(w, "mac", text);
+	}
+}
+
+static void put_storms(struct words *w, const struct endpoint *e)
+{
+	put_number(w, "storm-broadcast", e->storm_rates[STORM_BROADCAST]);
+	put_number(w, "storm-multicast", e->storm_rates[STORM_MULTICAST]);
+	put_number(w, "storm-unknown", e->storm_rates[STORM_UNKNOWN]);
 }
 
 char *endpoint_format_short(const struct endpoint *e, char *to, size_t bytes)
@@ -98,7 +117,9 @@ char *endpoint_format(const struct endpoint *e, char *to, size_t bytes)
 	put_number(&w, "mtu", e->mtu);
 	put_number(&w, "queue", e->queue);
 	put_flags(&w, e);
+	put_mac(&w, e);
 	put_number(&w, "mac-limit", e->mac_limit);
+	put_storms(&w, e);
 	put_text(&w, "mirror", e->mirror);
 	return to;
 }

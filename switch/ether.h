@@ -15,6 +15,8 @@ enum {
 	ETHER_TAG_BYTES = 4,
 };
 
+#define ETHER_BROADCAST UINT64_C(0xffffffffffff)
+
 /* An address is kept in the low 48 bits of an integer, first byte lowest. */
 static inline uint64_t ether_addr(const uint8_t *at)
 {

@@ -1,80 +1,100 @@
 #include "expression_job.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
+#include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../tap/filter_expression.h"
+#include "opener.h"
+
+enum {
+	WHY_BYTES = 256,
+	/* A message that any socket takes; the kernel's own limit for such
+	 * programs is a quarter of it. */
+	CODE_BYTES = 1 << 17,
+};
+
+/* The answer: a program, or why there is none. */
+struct compiled {
+	uint32_t code_bytes; /* 0: there is none */
+	char why[WHY_BYTES];
+	uint8_t code[CODE_BYTES];
+};
 
 struct expression_job {
 	int fd;
 	char *text;
-	struct filter_expression *expression;
-	char why[256];
-	/* How many know of it, the thread and who waits: the last one frees. */
-	atomic_int knows;
 };
 
-/* Threads that run, those for which nobody waits included. */
-static atomic_int running;
+/* --- the side that compiles ------------------------------------------------ */
 
-static void let_go(struct expression_job *job)
+static void fill(struct compiled *answer, const struct filter_expression *e)
 {
-	if (atomic_fetch_sub(&job->knows, 1) > 1)
+	size_t bytes;
+	const void *code = filter_expression_code(e, &bytes);
+
+	if (bytes > sizeof(answer->code)) {
+		snprintf(answer->why, sizeof(answer->why),
+			 "becomes a program of %zu steps, at most %d are taken: say it in fewer words",
+			 bytes / 8, CODE_BYTES / 8);
 		return;
-	filter_expression_free(job->expression);
-	close(job->fd);
-	free(job->text);
-	free(job);
+	}
+	memcpy(answer->code, code, bytes);
+	answer->code_bytes = (uint32_t)bytes;
 }
 
-static void *compile(void *argument)
+void expression_job_compile(const char *text, int fd)
 {
-	struct expression_job *job = argument;
+	struct compiled *answer = calloc(1, sizeof(*answer));
+	struct filter_expression *e;
 
-	job->expression = filter_expression_new(job->text, job->why,
-						sizeof(job->why));
-	atomic_fetch_sub(&running, 1);
-	eventfd_write(job->fd, 1);
-	let_go(job);
+	if (!answer)
+		return;
+	e = filter_expression_new(text, answer->why, sizeof(answer->why));
+	if (e)
+		fill(answer, e);
+	send(fd, answer, offsetof(struct compiled, code) + answer->code_bytes,
+	     MSG_NOSIGNAL);
+	filter_expression_free(e);
+	free(answer);
+}
+
+/* --- the side that waits ---------------------------------------------------- */
+
+static struct expression_job *job_new(const char *text)
+{
+	struct expression_job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return NULL;
+	job->text = strdup(text);
+	if (job->text)
+		return job;
+	free(job);
 	return NULL;
 }
 
-static bool start_thread(struct expression_job *job)
+struct expression_job *expression_job_start(struct opener *op,
+					    const char *text, char *why,
+					    size_t why_bytes)
 {
-	pthread_attr_t attributes;
-	pthread_t thread;
-	int err;
+	struct expression_job *job = job_new(text);
 
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	err = pthread_create(&thread, &attributes, compile, job);
-	pthread_attr_destroy(&attributes);
-	return !err;
-}
-
-struct expression_job *expression_job_start(const char *text)
-{
-	struct expression_job *job = NULL;
-
-	if (atomic_fetch_add(&running, 1) < EXPRESSION_JOBS_MAX)
-		job = calloc(1, sizeof(*job));
 	if (!job) {
-		atomic_fetch_sub(&running, 1);
+		snprintf(why, why_bytes, "out of memory");
 		return NULL;
 	}
-	job->text = strdup(text);
-	job->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	job->knows = 2;
-	if (job->text && job->fd >= 0 && start_thread(job))
-		return job;
-	atomic_fetch_sub(&running, 1);
+	job->fd = opener_compile(op, text);
 	if (job->fd >= 0)
-		close(job->fd);
+		return job;
+	snprintf(why, why_bytes, "%s",
+		 job->fd == -EAGAIN    ? "others are being compiled: try again"
+		 : job->fd == -ENOTCONN ? "who compiles has ended: start the switch again (ringctl restart)"
+					: strerror(-job->fd));
 	free(job->text);
 	free(job);
 	return NULL;
@@ -90,22 +110,51 @@ int expression_job_fd(const struct expression_job *job)
 	return job->fd;
 }
 
+/* Who compiles may have been ended, or be somebody else by now: nothing it says
+ * is taken as it is. */
+static struct filter_expression *judge(struct compiled *answer, ssize_t bytes,
+				       char *why, size_t why_bytes)
+{
+	const size_t head = offsetof(struct compiled, code);
+	struct filter_expression *e;
+
+	if (bytes < (ssize_t)head ||
+	    (size_t)bytes - head != answer->code_bytes) {
+		snprintf(why, why_bytes,
+			 "it could not be compiled in time (does it name a host?)");
+		return NULL;
+	}
+	answer->why[sizeof(answer->why) - 1] = '\0';
+	if (!answer->code_bytes) {
+		snprintf(why, why_bytes, "%s", answer->why);
+		return NULL;
+	}
+	e = filter_expression_import(answer->code, answer->code_bytes);
+	if (!e)
+		snprintf(why, why_bytes, "out of memory");
+	return e;
+}
+
 struct filter_expression *expression_job_end(struct expression_job *job,
 					     char *why, size_t why_bytes)
 {
-	struct filter_expression *expression;
-	eventfd_t done;
+	struct compiled *answer = malloc(sizeof(*answer));
+	struct filter_expression *e = NULL;
 
-	/* What the thread has written is seen behind this. */
-	eventfd_read(job->fd, &done);
-	expression = job->expression;
-	job->expression = NULL;
-	snprintf(why, why_bytes, "%s", job->why);
-	let_go(job);
-	return expression;
+	if (answer)
+		e = judge(answer,
+			  recv(job->fd, answer, sizeof(*answer), MSG_DONTWAIT),
+			  why, why_bytes);
+	else
+		snprintf(why, why_bytes, "out of memory");
+	free(answer);
+	expression_job_abandon(job);
+	return e;
 }
 
 void expression_job_abandon(struct expression_job *job)
 {
-	let_go(job);
+	close(job->fd);
+	free(job->text);
+	free(job);
 }

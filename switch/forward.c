@@ -4,6 +4,7 @@
 #include "latency.h"
 #include "mac.h"
 #include "port.h"
+#include "port_security.h"
 #include "trace.h"
 
 static void drop(struct forward *fw, struct port *in, struct frame *f,
@@ -23,7 +24,7 @@ static void goes_on(struct forward *fw, struct port *in, struct frame *f)
 /* Whether a flood from @in has a receiver among those without any of the flags
  * @without. One that is stalled and not in the list takes every flood. */
 static bool has_receiver(const struct ports *ps, const struct port *in,
-			 uint8_t without)
+			 uint16_t without)
 {
 	int others = ps->up_count - ps->admin_down_count - 1;
 
@@ -35,17 +36,31 @@ static bool has_receiver(const struct ports *ps, const struct port *in,
 	return false;
 }
 
+/* Whether @in has flooded less than it may; if not, @f is dropped. */
+static bool judge_flood(struct forward *fw, struct port *in, struct frame *f,
+			bool unknown)
+{
+	enum drop why;
+
+	if (port_may_flood(in, ether_dst(f->data), unknown, fw->round_ns, &why))
+		return true;
+	drop(fw, in, f, why);
+	return false;
+}
+
 /* Ports that are stalled are not in the list: that they missed one is counted
  * when somebody asks (port_counters). */
 static void flood(struct forward *fw, struct port *in, struct frame *f,
 		  bool unknown)
 {
 	struct ports *ps = fw->ports;
-	uint8_t without = (uint8_t)((in->flags & PORT_ISOLATED) |
-				    (unknown ? PORT_NO_FLOOD : 0));
+	uint16_t without = (uint16_t)((in->flags & PORT_ISOLATED) |
+				      (unknown ? PORT_NO_FLOOD : 0));
 
+	if (in->flags & PORT_STORM && !judge_flood(fw, in, f, unknown))
+		return;
 	if (!has_receiver(ps, in, without)) {
-		without &= (uint8_t)~PORT_ISOLATED;
+		without &= (uint16_t)~PORT_ISOLATED;
 		drop(fw, in, f, has_receiver(ps, in, without) ? DROP_ISOLATED
 							      : DROP_NO_PORT);
 		return;
@@ -93,6 +108,10 @@ static void learn(struct forward *fw, struct port *in, uint64_t src,
 {
 	enum mac_learned what = mac_learn(fw->macs, src, in->id, now_s);
 
+	/* What lives on a port that may not spoof stays there. */
+	if (what == MAC_MOVED &&
+	    fw->ports->by_id[mac_moved_from(fw->macs)]->flags & PORT_NO_SPOOF)
+		what = mac_move_back(fw->macs);
 	if (fw->learned && (what == MAC_NEW || what == MAC_MOVED))
 		fw->learned(fw, in, src, what);
 }
@@ -102,7 +121,8 @@ static void learn(struct forward *fw, struct port *in, uint64_t src,
 static bool judge_source(struct forward *fw, struct port *in, struct frame *f,
 			 uint64_t src, uint32_t now_s, bool *learns)
 {
-	bool known = mac_lookup(fw->macs, src, now_s) == in->id;
+	uint16_t at = mac_lookup(fw->macs, src, now_s);
+	bool known = at == in->id;
 
 	*learns = !(in->flags & (PORT_NO_LEARNING | PORT_LOCKED));
 	if (in->flags & PORT_ADMIN_DOWN) {
@@ -111,6 +131,10 @@ static bool judge_source(struct forward *fw, struct port *in, struct frame *f,
 	}
 	if (in->flags & PORT_LOCKED && !known) {
 		drop(fw, in, f, DROP_LOCKED);
+		return false;
+	}
+	if (in->flags & PORT_NO_SPOOF && port_spoofs(fw->ports, in, src, at)) {
+		drop(fw, in, f, DROP_SPOOFED);
 		return false;
 	}
 	if (in->flags & PORT_MAC_LIMIT && *learns && !known && src &&

@@ -7,6 +7,10 @@ enum {
 	 * descriptors and, until it has carried traffic, some 12 KiB. */
 	PORTS_MAX = 4096,
 
+	/* Descriptors that the ring can know: two or three a port, and what
+	 * else is open. They are numbered from below. */
+	LOOP_FILES_MAX = 16384,
+
 	/* Connections that have not yet said who they are. One more, and the
 	 * oldest of them has to go: silence must not keep a guest out. */
 	JOINING_MAX = 512,
@@ -77,6 +81,8 @@ enum {
 	 * net.h), and what we ask the kernel for at once. */
 	STREAM_FRAME_MAX = 4096 + 65536,
 	STREAM_READ_BYTES = 65536,
+	/* Where in a stream we are has to be found in so much of it. */
+	STREAM_SEARCH_BYTES = 1 << 20,
 
 	/* A UML guest's receive buffer is its MTU (1500) + 26 bytes, and it
 	 * cuts what is longer (Linux 6.1 to 6.15, arch/um/drivers/net_kern.c
@@ -121,6 +127,12 @@ enum {
 	CONTROL_PIECE_PLACES = 8192, /* of the MAC table, most of them empty */
 	TRAFFIC_MS = 2, /* since the last frame: frames flow */
 	CONTROL_SHARE = 4, /* time for frames to time for clients, if both want it */
+	/* Looking for other sides that are away, in a tick. */
+	LOOK_SHARE_NS = TICK_MS * 1000000 / 5,
+	/* Guests that join: asked for at once, and time for frames to time for
+	 * them, if both want it. */
+	JOINS_ASKED_MAX = 64,
+	JOIN_SHARE = 4,
 	MAC_EVENTS_A_SECOND = 2000,
 	MIRROR_BUFFERS = 256, /* copies that may wait for one port */
 	CAPTURE_BUFFER_MIN = 1 << 16,

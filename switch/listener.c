@@ -5,11 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "admission.h"
+#include "handover.h"
+#include "handover_parts.h"
+#include "handover_record.h"
+#include "kept.h"
 #include "log.h"
 #include "loop.h"
+#include "opener.h"
 #include "port_bess.h"
 #include "port_inherit.h"
 #include "port_io.h"
@@ -46,39 +53,13 @@ static int adopt(struct listener *l, char *why, size_t why_bytes)
 	return 0;
 }
 
-static int open_vde(struct listener *l, char *why, size_t why_bytes)
+static int open_one(struct sw *sw, struct listener *l, char *why,
+		    size_t why_bytes)
 {
-	const struct endpoint *e = l->endpoint;
-	char path[SOCKET_PATH_BYTES];
-	int err;
-
-	/* endpoint.c has made sure that it fits. */
-	snprintf(path, sizeof(path), "%.*s/ctl",
-		 (int)(sizeof(path) - sizeof("/ctl")), e->argument);
-	err = vde_directory_open(e, &l->made_directory, why, why_bytes);
-	if (err)
-		return err;
-	return socket_file_open(&l->file, path, SOCK_STREAM,
-				e->mode < 0 ? VDE_MODE_DEFAULT : e->mode,
-				e->group, why, why_bytes);
-}
-
-static int open_one(struct listener *l, char *why, size_t why_bytes)
-{
-	const struct endpoint *e = l->endpoint;
-
-	switch (e->kind) {
-	case LISTEN_FD:
+	if (l->endpoint->kind == LISTEN_FD)
 		return adopt(l, why, why_bytes);
-	case LISTEN_VDE:
-		return open_vde(l, why, why_bytes);
-	default:
-		return socket_file_open(&l->file, e->argument,
-					e->kind == LISTEN_BESS ? SOCK_SEQPACKET
-							       : SOCK_STREAM,
-					endpoint_mode(e), e->group, why,
-					why_bytes);
-	}
+	return opener_listen(sw_opener(sw), l->endpoint, &l->file,
+			     &l->made_directory, why, why_bytes);
 }
 
 static bool has_data_sockets(const struct listener *l)
@@ -87,23 +68,42 @@ static bool has_data_sockets(const struct listener *l)
 }
 
 /* Those that a switch has left that was killed; none is anybody's else, since
- * the listener is ours now. */
+ * the listener is ours now. Of others opener_listen() has seen to that. */
 static void remove_leftovers(const struct sw *sw, const struct listener *l)
 {
 	char prefix[SOCKET_PATH_BYTES];
 
-	if (has_data_sockets(l) &&
+	if (l->endpoint->kind == LISTEN_FD && has_data_sockets(l) &&
 	    listener_data_prefix(sw, l->endpoint, prefix, sizeof(prefix)))
 		vde_directory_sweep(prefix);
 }
 
 /* Not while sockets of its guests are in there. */
-static void remove_directory(struct listener *l)
+static void remove_directory(struct sw *sw, struct listener *l)
 {
-	if (!l->made_directory || rmdir(l->made_directory))
+	if (!l->made_directory ||
+	    opener_remove_directory(sw_opener(sw), l->made_directory))
 		return;
 	free(l->made_directory);
 	l->made_directory = NULL;
+}
+
+static uint32_t key_of(const struct sw *sw, const struct listener *l)
+{
+	return KEPT_LISTENER + (uint32_t)(l - sw->listeners);
+}
+
+/* It is open since another process; what is beside it is in use. */
+static bool take_over(struct sw *sw, struct listener *l)
+{
+	struct listener_record r;
+
+	if (!handover_take_listener(sw, key_of(sw, l), &r, &l->file))
+		return false;
+	l->serves = r.serves;
+	if (*r.made_directory)
+		l->made_directory = strdup(r.made_directory);
+	return true;
 }
 
 /* At the place in sw->listeners that @e has among the options. */
@@ -113,7 +113,7 @@ static int listen_at(struct sw *sw, const struct endpoint *e, char *why,
 	struct listener *l = &sw->listeners[e - sw->options->listeners];
 	int err;
 
-	remove_directory(l);
+	remove_directory(sw, l);
 	free(l->made_directory);
 	*l = (struct listener){
 		.file = { .fd = -1 },
@@ -123,10 +123,22 @@ static int listen_at(struct sw *sw, const struct endpoint *e, char *why,
 	};
 	while (sw->listener_count <= l - sw->listeners)
 		sw->listeners[sw->listener_count++].file.fd = -1;
-	err = open_one(l, why, why_bytes);
-	if (!err)
-		remove_leftovers(sw, l);
-	return err;
+	if (take_over(sw, l)) {
+		loop_file_add(&sw->loop, l->file.fd);
+		return 0;
+	}
+	err = open_one(sw, l, why, why_bytes);
+	if (err)
+		return err;
+	loop_file_add(&sw->loop, l->file.fd);
+	if (!sw->running && e->kind == LISTEN_VDE)
+		vde_directory_give(l->file.path, l->made_directory,
+				   sw->options->user);
+	remove_leftovers(sw, l);
+	handover_keep_listener(sw, key_of(sw, l), e->argument, &l->file,
+			       l->serves, l->made_directory);
+	handover_options_changed(sw);
+	return 0;
 }
 
 int listeners_open(struct sw *sw, char *why, size_t why_bytes)
@@ -139,8 +151,13 @@ int listeners_open(struct sw *sw, char *why, size_t why_bytes)
 		snprintf(why, why_bytes, "out of memory");
 		return -ENOMEM;
 	}
+	while (sw->listener_count < o->listener_count)
+		sw->listeners[sw->listener_count++].file.fd = -1;
 	for (unsigned i = 0; i < o->listener_count; i++) {
-		int err = listen_at(sw, &o->listeners[i], why, why_bytes);
+		int err = o->listeners[i].removed
+				  ? 0
+				  : listen_at(sw, &o->listeners[i], why,
+					      why_bytes);
 
 		if (err)
 			return err;
@@ -148,11 +165,12 @@ int listeners_open(struct sw *sw, char *why, size_t why_bytes)
 	return 0;
 }
 
-static void close_listener(struct listener *l)
+static void close_listener(struct sw *sw, struct listener *l)
 {
-	socket_file_close(&l->file);
+	loop_file_remove(&sw->loop, l->file.fd);
+	opener_close_file(sw_opener(sw), &l->file);
 	l->file.fd = -1;
-	remove_directory(l);
+	remove_directory(sw, l);
 }
 
 struct listener *listener_add(struct sw *sw, const struct endpoint *e,
@@ -161,7 +179,7 @@ struct listener *listener_add(struct sw *sw, const struct endpoint *e,
 	struct listener *l = &sw->listeners[e - sw->options->listeners];
 
 	if (listen_at(sw, e, why, why_bytes)) {
-		close_listener(l);
+		close_listener(sw, l);
 		return NULL;
 	}
 	loop_arm_accept(sw, (uint16_t)(l - sw->listeners));
@@ -176,13 +194,15 @@ void listener_port_gone(struct sw *sw, const struct endpoint *e)
 		return;
 	l = &sw->listeners[e - sw->options->listeners];
 	if (!listener_is_open(l))
-		remove_directory(l);
+		remove_directory(sw, l);
 }
 
 void listener_remove(struct sw *sw, struct listener *l)
 {
 	loop_cancel_accept(sw, (uint16_t)(l - sw->listeners));
-	close_listener(l);
+	kept_forget(sw->kept, key_of(sw, l));
+	handover_options_changed(sw);
+	close_listener(sw, l);
 	l->gen++;
 }
 
@@ -192,8 +212,8 @@ void listeners_close(struct sw *sw)
 		struct listener *l = &sw->listeners[i];
 
 		if (listener_is_open(l))
-			close_listener(l);
-		remove_directory(l);
+			close_listener(sw, l);
+		remove_directory(sw, l);
 		free(l->made_directory);
 	}
 	free(sw->listeners);
@@ -248,52 +268,18 @@ static bool allowed(const struct options *o, int fd, const struct ucred *peer)
 	return false;
 }
 
-static bool is_joining(const struct port *p)
+/* As whom we run, without a system call. */
+static uid_t own_uid(const struct options *o)
 {
-	return p->state == PORT_JOINING && !p->failed;
+	return o->user != (uid_t)-1 ? o->user : (uid_t)getauxval(AT_EUID);
 }
 
-/* Without those that have gone and are closed at the end of the round. */
-static unsigned count_joining(const struct ports *ps)
-{
-	unsigned n = 0;
-
-	for (uint16_t i = 0; i < ps->id_end; i++)
-		n += is_joining(ps->by_id[i]);
-	return n;
-}
-
-/* Whose connections are most, roughly: processes are told apart by a byte. */
-static uint8_t busiest_knocker(const struct ports *ps)
-{
-	uint16_t counts[256] = { 0 };
-	uint8_t most = 0;
-
-	for (uint16_t i = 0; i < ps->id_end; i++)
-		if (is_joining(ps->by_id[i]))
-			counts[(uint8_t)ps->by_id[i]->peer_pid]++;
-	for (unsigned i = 1; i < 256; i++)
-		if (counts[i] > counts[most])
-			most = (uint8_t)i;
-	return most;
-}
-
-/* The oldest connection of the process that has most: one that knocks and
- * knocks must not push out a guest that is just about to speak. */
 static void evict_joining(struct sw *sw)
 {
-	uint8_t knocker = busiest_knocker(&sw->ports);
-	struct port *oldest = NULL;
+	struct port *p = admission_gives_way(&sw->ports);
 
-	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
-		struct port *p = sw->ports.by_id[i];
-
-		if (is_joining(p) && (uint8_t)p->peer_pid == knocker &&
-		    (!oldest || p->since_ms < oldest->since_ms))
-			oldest = p;
-	}
-	if (oldest)
-		port_fail(&sw->ports, oldest, "silent, and its place is needed");
+	if (p)
+		port_fail(&sw->ports, p, "silent, and its place is needed");
 }
 
 static bool is_reserved(const struct options *o, const char *name)
@@ -376,6 +362,7 @@ static void new_connection(struct sw *sw, const struct listener *l, int fd)
 	struct ucred peer = { 0 };
 	socklen_t bytes = sizeof(peer);
 	struct port *p;
+	char why[128];
 
 	socket_refuse_descriptors(fd);
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes);
@@ -387,8 +374,17 @@ static void new_connection(struct sw *sw, const struct listener *l, int fd)
 		close(fd);
 		return;
 	}
+	if (!admission_allows(&sw->ports, peer.uid, sw->options->ports_per_uid,
+			      own_uid(sw->options), why, sizeof(why))) {
+		log_guest(sw->now_ms,
+			  "%s:%s: connection of pid %d uid %u refused: %s",
+			  endpoint_kinds[l->endpoint->kind],
+			  l->endpoint->argument, peer.pid, peer.uid, why);
+		close(fd);
+		return;
+	}
 	if (sw->ports.joining_count >= JOINING_MAX &&
-	    count_joining(&sw->ports) >= JOINING_MAX)
+	    admission_joining(&sw->ports) >= JOINING_MAX)
 		evict_joining(sw);
 	p = port_new(&sw->ports, ops_for(l), l->endpoint->queue, sw->now_ms);
 	if (!p) {
@@ -402,6 +398,7 @@ static void new_connection(struct sw *sw, const struct listener *l, int fd)
 	p->endpoint = l->endpoint;
 	p->peer_pid = (uint32_t)peer.pid;
 	p->peer_uid = peer.uid;
+	loop_file_add(&sw->loop, fd);
 	if (p->ops == &uml_ops) {
 		p->control_fd = fd;
 		uml_start(sw, p);
@@ -427,7 +424,9 @@ void listener_on_accept(struct sw *sw, uint16_t index, uint32_t gen, int res,
 {
 	struct listener *l = &sw->listeners[index];
 
-	if (sw->stopping || l->gen != gen) {
+	if (l->gen == gen && !more)
+		l->accepting = false;
+	if ((sw->stopping && !sw->restarting) || l->gen != gen) {
 		if (res >= 0)
 			close(res);
 		return;
@@ -439,6 +438,8 @@ void listener_on_accept(struct sw *sw, uint16_t index, uint32_t gen, int res,
 			loop_arm_accept(sw, index);
 		return;
 	}
+	if (sw->quiescing)
+		return;
 	if (!l->complained)
 		log_guest(sw->now_ms, "%s:%s: cannot accept a connection: %s%s",
 			  endpoint_kinds[l->endpoint->kind],

@@ -19,6 +19,7 @@ struct listener {
 	const struct endpoint *endpoint;
 	enum endpoint_kind serves; /* LISTEN_UML, _VDE, _BESS or _STREAM */
 	uint32_t gen;		   /* of what is at this place */
+	bool accepting;		   /* the kernel has a request */
 	bool paused;		   /* out of descriptors or ports */
 	bool complained;	   /* of what made it pause */
 	char *made_directory;	   /* of LISTEN_VDE, to be removed; or NULL */

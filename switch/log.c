@@ -37,6 +37,11 @@ void log_daemon(bool has_stdout, bool has_stderr)
 		state.reports = state.messages;
 }
 
+void log_prepare(void)
+{
+	openlog(state.program, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+}
+
 /* A pipe that is writable at all takes a line of up to PIPE_BUF bytes. */
 static void write_line(int to, int priority, const char *line, int length)
 {

@@ -15,6 +15,8 @@
 
 /* Lines begin with @program from now on. */
 void log_init(const char *program);
+/* Connect to syslog now: later we may not. */
+void log_prepare(void);
 /*
  * The process is a daemon. Without @has_stderr messages go to syslog from now
  * on; without @has_stdout reports go where messages go.

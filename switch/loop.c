@@ -13,10 +13,15 @@
 #include "clock.h"
 #include "control.h"
 #include "events.h"
+#include "handover.h"
+#include "kept.h"
 #include "log.h"
 #include "mac.h"
 #include "metrics_http.h"
+#include "notify.h"
 #include "observe.h"
+#include "opener_join.h"
+#include "port_io.h"
 #include "port_slow.h"
 #include "port_tap.h"
 #include "port_uml.h"
@@ -24,73 +29,6 @@
 #include "sw.h"
 
 static_assert(sizeof(union loop_ref) == sizeof(uint64_t), "it is user_data");
-
-/* liburing 2.3 (Debian 12) does not know it. Value: linux/io_uring.h, 6.12. */
-#define FEAT_MIN_TIMEOUT (1u << 15)
-
-static void explain(int err, char *why, size_t why_bytes)
-{
-	const char *remedy = "";
-
-	if (err == -EPERM)
-		remedy = " (forbidden here: see sysctl kernel.io_uring_disabled, or the container's seccomp profile)";
-	else if (err == -ENOSYS || err == -EINVAL)
-		remedy = " (needs Linux 6.1 or newer with io_uring)";
-	else if (err == -ENOMEM)
-		remedy = " (raise the limit of locked memory: ulimit -l)";
-	snprintf(why, why_bytes, "io_uring: %s%s", strerror(-err), remedy);
-}
-
-/*
- * Multishot reads exist since 6.7, but on taps they came seconds late at first;
- * 6.12 retries as it should, and is recognised by the feature that it added.
- */
-static bool has_multishot_read(struct loop *loop)
-{
-	struct io_uring_probe *probe = io_uring_get_probe_ring(&loop->ring);
-	bool has = probe && LOOP_OP_READ_MULTISHOT <= probe->last_op &&
-		   loop->ring.features & FEAT_MIN_TIMEOUT;
-
-	io_uring_free_probe(probe);
-	return has;
-}
-
-int loop_init(struct loop *loop, unsigned without, char *why, size_t why_bytes)
-{
-	struct io_uring_params params = {
-		.flags = IORING_SETUP_SINGLE_ISSUER |
-			 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
-			 IORING_SETUP_CQSIZE,
-		.cq_entries = RING_CQ_ENTRIES,
-	};
-	int err;
-
-	memset(loop, 0, sizeof(*loop));
-	for (int tries = 0; tries < RESTART_TRIES; tries++) {
-		err = io_uring_queue_init_params(RING_SQ_ENTRIES, &loop->ring,
-						 &params);
-		if (err != -ENOMEM)
-			break;
-		clock_pause();
-	}
-	if (err) {
-		explain(err, why, why_bytes);
-		return err;
-	}
-	loop->open = true;
-	/* Saves looking the descriptor up in every round; not vital. */
-	io_uring_register_ring_fd(&loop->ring);
-	loop->multishot_read = !(without & WITHOUT_MULTISHOT_READ) &&
-			       has_multishot_read(loop);
-	return 0;
-}
-
-void loop_fini(struct loop *loop)
-{
-	if (loop->open)
-		io_uring_queue_exit(&loop->ring);
-	loop->open = false;
-}
 
 static void arm_poll(struct sw *sw, int fd, enum loop_op op)
 {
@@ -122,7 +60,7 @@ static void arm_watchdog(struct sw *sw)
 
 static void on_watchdog(struct sw *sw)
 {
-	sd_notify(0, "WATCHDOG=1");
+	notify(sw, "WATCHDOG=1");
 	arm_watchdog(sw);
 }
 
@@ -139,7 +77,8 @@ static void on_metrics(struct sw *sw)
 static bool needs_tick(const struct sw *sw)
 {
 	return sw->ports.blocked_count || sw->ports.joining_count ||
-	       sw->accept_paused || sw->ports_looking || sw->clients_retry;
+	       sw->accept_paused || sw->ports_looking ||
+	       sw->clients_retry || sw->ports.changed;
 }
 
 /* No timer runs when nothing waits: an idle switch sleeps. */
@@ -157,14 +96,23 @@ static void arm_timers(struct sw *sw)
 	}
 }
 
+/* Within a share of the time, and then in the next tick from where it ended. */
 static void reattach_ports(struct sw *sw)
 {
+	uint64_t end_ns = clock_now_ns() + LOOK_SHARE_NS;
+
 	sw->ports_looking = false;
 	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
-		struct port *p = sw->ports.by_id[i];
+		struct port *p = sw->ports.by_id[(sw->look_at + i) %
+						 sw->ports.id_end];
 
 		if (p->state != PORT_UP || !p->looking)
 			continue;
+		if (clock_now_ns() >= end_ns) {
+			sw->look_at = p->id;
+			sw->ports_looking = true;
+			return;
+		}
 		p->looking = p->reattach(sw, p);
 		sw->ports_looking |= p->looking;
 	}
@@ -206,10 +154,11 @@ static void reload(struct sw *sw)
 {
 	char why[2048];
 
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-		   clock_now_ns() / 1000);
+	snprintf(why, sizeof(why), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+		 clock_now_ns() / 1000);
+	notify(sw, why);
 	tap_ports_reload(sw, NULL, why, sizeof(why));
-	sd_notify(0, "READY=1");
+	notify(sw, "READY=1");
 }
 
 static void on_signal(struct sw *sw)
@@ -274,6 +223,31 @@ void loop_close_failed(struct sw *sw)
 	}
 }
 
+/* Before a restart requests are taken back; that means nothing to the port. */
+static bool taken_back(const struct sw *sw, const struct io_uring_cqe *cqe)
+{
+	return sw->quiescing && cqe->res == -ECANCELED &&
+	       !(cqe->flags & IORING_CQE_F_BUFFER);
+}
+
+/*
+ * A port that is to end would wait for ever for a request that could not be
+ * cancelled: it is tried again, once all cancel requests have been answered.
+ * Often there was just nothing left to be cancelled (ENOENT), and its completion
+ * has come meanwhile. What is being done (EALREADY) ends by itself.
+ */
+static void on_cancelled(struct sw *sw, struct port *p, int res)
+{
+	p->cancels--;
+	if (res < 0 && res != -EALREADY)
+		p->cancel_failed = true;
+	if (p->cancels || !p->cancel_failed)
+		return;
+	p->cancel_failed = false;
+	if (p->state == PORT_CLOSING || sw->quiescing)
+		loop_cancel(sw, p, ~0u);
+}
+
 static void on_port_event(struct sw *sw, union loop_ref ref,
 			  const struct io_uring_cqe *cqe)
 {
@@ -282,23 +256,46 @@ static void on_port_event(struct sw *sw, union loop_ref ref,
 
 	if (!p)
 		return; /* cannot be: a port waits for its completions */
+	/* If this crashes the switch, it is this guest's doing. */
+	kept_blame(sw->kept, p->id);
 	switch ((enum loop_op)ref.op) {
 	case LOOP_RECV:
 		if (ended)
 			p->armed &= ~(unsigned)ARMED_RECV;
-		p->ops->on_recv(sw, p, cqe->res, cqe->flags);
+		if (!taken_back(sw, cqe))
+			p->ops->on_recv(sw, p, cqe->res, cqe->flags);
 		break;
 	case LOOP_WRITABLE:
 		p->armed &= ~(unsigned)ARMED_WRITABLE;
-		port_writable(&sw->ports, p);
+		if (!taken_back(sw, cqe))
+			port_writable(&sw->ports, p);
 		break;
 	case LOOP_CONTROL:
 		p->armed &= ~(unsigned)ARMED_CONTROL;
-		p->ops->on_control(sw, p, cqe->res);
+		if (!taken_back(sw, cqe))
+			p->ops->on_control(sw, p, cqe->res);
 		break;
 	default:
-		p->cancels--;
+		on_cancelled(sw, p, cqe->res);
 	}
+}
+
+static void watch_keeper(struct sw *sw)
+{
+	if (kept_fd(sw->kept) < 0)
+		return;
+	loop_file_add(&sw->loop, kept_fd(sw->kept));
+	arm_poll(sw, kept_fd(sw->kept), LOOP_KEEPER);
+}
+
+/* The keeper says nothing while we run: it has died. */
+static void on_keeper(struct sw *sw)
+{
+	loop_file_remove(&sw->loop, kept_fd(sw->kept));
+	if (kept_has_gone(sw->kept))
+		log_error("the keeper has ended: should this process end as well, guests lose the switch");
+	else
+		watch_keeper(sw);
 }
 
 static void dispatch(struct sw *sw, const struct io_uring_cqe *cqe)
@@ -353,6 +350,12 @@ static void dispatch(struct sw *sw, const struct io_uring_cqe *cqe)
 	case LOOP_METRICS:
 		on_metrics(sw);
 		break;
+	case LOOP_OPENER:
+		opener_on_joined(sw);
+		break;
+	case LOOP_KEEPER:
+		on_keeper(sw);
+		break;
 	}
 }
 
@@ -366,6 +369,7 @@ static void drain(struct sw *sw)
 		seen++;
 	}
 	io_uring_cq_advance(&sw->loop.ring, seen);
+	kept_blame(sw->kept, KEEPER_NOBODY);
 	sw->loop.counters.completions += seen;
 }
 
@@ -378,6 +382,8 @@ static void free_closed(struct sw *sw)
 			continue;
 		if (p->pool && !p->pool->free)
 			loop_unregister_pool(sw, p);
+		loop_port_files_remove(sw, p);
+		port_io_remove_file(sw, p);
 		port_free(&sw->ports, p);
 		listener_port_gone(sw, p->endpoint);
 		control_poke(sw);
@@ -407,7 +413,9 @@ static bool has_traffic(const struct sw *sw)
 static void submit(struct sw *sw)
 {
 	struct io_uring *ring = &sw->loop.ring;
-	uint64_t wait_ns = control_wait_ns(sw, has_traffic(sw));
+	uint64_t control_ns = control_wait_ns(sw, has_traffic(sw));
+	uint64_t join_ns = opener_join_wait_ns(sw, has_traffic(sw));
+	uint64_t wait_ns = control_ns < join_ns ? control_ns : join_ns;
 	struct __kernel_timespec wait = {
 		.tv_sec = (long long)(wait_ns / 1000000000),
 		.tv_nsec = (long long)(wait_ns % 1000000000),
@@ -453,11 +461,14 @@ static void one_round(struct sw *sw)
 	count_round(sw, sw->forward.frames - frames);
 	if (sw->control)
 		control_run(sw, has_traffic(sw));
+	opener_join_run(sw, has_traffic(sw));
 	if (sw->mirrors_changed)
 		observe_find_mirrors(sw);
 	sw->mirrors_changed = false;
 	loop_close_failed(sw);
 	free_closed(sw);
+	if (sw->ports.changed)
+		handover_round(sw);
 	arm_timers(sw);
 }
 
@@ -478,22 +489,65 @@ void loop_close_ports(struct sw *sw)
 		one_round(sw);
 }
 
+static bool is_quiet(const struct sw *sw)
+{
+	for (uint16_t i = 0; i < sw->listener_count; i++)
+		if (sw->listeners[i].accepting)
+			return false;
+	for (uint16_t i = 0; i < sw->ports.id_end; i++)
+		if (sw->ports.by_id[i]->armed || sw->ports.by_id[i]->cancels)
+			return false;
+	return true;
+}
+
+void loop_quiesce(struct sw *sw)
+{
+	sw->quiescing = true;
+	for (uint16_t i = 0; i < sw->listener_count; i++)
+		if (sw->listeners[i].accepting)
+			loop_cancel_accept(sw, i);
+	for (uint16_t i = 0; i < sw->ports.id_end; i++)
+		loop_cancel(sw, sw->ports.by_id[i], ~0u);
+	while (!is_quiet(sw))
+		one_round(sw);
+}
+
+void loop_watch_links(struct sw *sw)
+{
+	loop_file_add(&sw->loop, sw->link_watch_fd);
+	arm_poll(sw, sw->link_watch_fd, LOOP_LINK);
+}
+
+/* Signals, links of network devices, and the terminal. */
+static void watch_surroundings(struct sw *sw)
+{
+	loop_file_add(&sw->loop, sw->signal_fd);
+	arm_poll(sw, sw->signal_fd, LOOP_SIGNAL);
+	if (sw->link_watch_fd >= 0)
+		loop_watch_links(sw);
+	if (sw->watch_stdin) {
+		loop_file_add(&sw->loop, STDIN_FILENO);
+		arm_poll(sw, STDIN_FILENO, LOOP_STDIN);
+	}
+}
+
 void loop_run(struct sw *sw)
 {
 	sw->now_ms = clock_now_ms();
 	for (uint16_t i = 0; i < sw->ports.id_end; i++)
-		sw->ports.by_id[i]->ops->arm_recv(sw, sw->ports.by_id[i]);
+		if (sw->ports.by_id[i]->state == PORT_UP)
+			sw->ports.by_id[i]->ops->arm_recv(sw,
+							  sw->ports.by_id[i]);
 	listeners_start(sw);
 	control_start(sw);
 	on_metrics(sw);
 	arm_watchdog(sw);
+	opener_arm(sw);
+	watch_surroundings(sw);
+	watch_keeper(sw);
 	sw->running = true;
-	arm_poll(sw, sw->signal_fd, LOOP_SIGNAL);
-	if (sw->link_watch_fd >= 0)
-		arm_poll(sw, sw->link_watch_fd, LOOP_LINK);
-	if (sw->watch_stdin)
-		arm_poll(sw, STDIN_FILENO, LOOP_STDIN);
 	while (!sw->stopping)
 		one_round(sw);
-	stats_report(sw);
+	if (!sw->restarting)
+		stats_report(sw);
 }

@@ -6,7 +6,7 @@
  * have come back, close what is to be closed. Nothing is submitted anywhere
  * but at the start of the next round (unless the submission queue is full).
  * Requests are put together in loop_submit.c, their answers are handed out in
- * loop.c.
+ * loop.c; loop_ring.c makes the ring, and says what it may be used for.
  *
  * A completion is recognised by 64 bits that we chose: what was asked, for
  * which port, and that port's generation; never a pointer or a descriptor, so
@@ -18,6 +18,8 @@
 #include <liburing.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "limits.h"
 
 struct port;
 struct sw;
@@ -43,6 +45,8 @@ enum loop_op {
 	LOOP_CLIENT_OUT, /* or listens again */
 	LOOP_COMPILED,	 /* what that client wants is */
 	LOOP_METRICS,	 /* HTTP clients have something to say */
+	LOOP_OPENER,	 /* the opener has: a guest joins */
+	LOOP_KEEPER,	 /* our keeper has died */
 };
 
 union loop_ref {
@@ -65,22 +69,51 @@ struct loop {
 	struct io_uring ring;
 	bool open;
 	bool multishot_read; /* on tap devices */
+	bool fixed_files; /* it takes registered descriptors only */
 	bool tick_armed, trim_armed, second_armed;
 	uint64_t traffic_ms; /* when frames came in last */
 	uint64_t watchdog_ms; /* how often systemd is told; 0: never */
 	struct __kernel_timespec tick, trim, second, watchdog;
 	struct loop_counters counters;
+	uint8_t files[LOOP_FILES_MAX]; /* what is known of a descriptor */
 };
 
 /*
- * Make the ring and find out what the kernel has, leaving out what @without
- * (options.h) forbids. Returns 0, or -errno with a line in @why.
+ * Make the ring, find out what the kernel has, leaving out what @without
+ * (options.h) forbids, and shut out all that is not needed. Who calls this is
+ * the only process that can use it. Returns 0, or -errno with a line in @why.
  */
 int loop_init(struct loop *loop, unsigned without, char *why, size_t why_bytes);
 void loop_fini(struct loop *loop);
 
+/*
+ * The ring is to know @fd, which is open and O_NONBLOCK (if that matters) by
+ * now: every descriptor that a request names, from when it is ours until just
+ * before it is closed. Returns 0, or -errno; it is then tried again with every
+ * request that names it, and these answer -EBADF until that succeeds, so that
+ * callers need not care. -EMFILE is for ever: its number is LOOP_FILES_MAX or
+ * more.
+ */
+int loop_file_add(struct loop *loop, int fd);
+
+/* And no longer: before @fd is closed, or else its other side does not see the
+ * end. Requests under way go on. Nothing happens to one that has not been
+ * added, or to -1. */
+void loop_file_remove(struct loop *loop, int fd);
+
+/* Those of @p, which has no requests under way. */
+void loop_port_files_remove(struct sw *sw, const struct port *p);
+
+/* For loop_submit.c: let @sqe name its descriptor in the way that the ring
+ * wants. */
+void loop_file_use(struct loop *loop, struct io_uring_sqe *sqe);
+
 /* Run until sw->stopping. */
 void loop_run(struct sw *sw);
+
+/* Take every request of ports and listeners back, after loop_run(), and hand out
+ * what has come meanwhile: what is then in the switch is in queues and streams. */
+void loop_quiesce(struct sw *sw);
 
 /* Close every port, and wait for what the kernel still owes them. */
 void loop_close_ports(struct sw *sw);
@@ -92,7 +125,8 @@ void loop_close_ports(struct sw *sw);
  */
 struct io_uring_sqe *loop_port_sqe(struct sw *sw, struct port *p,
 				   unsigned armed);
-void loop_tag(struct io_uring_sqe *sqe, enum loop_op op, const struct port *p);
+void loop_tag(struct sw *sw, struct io_uring_sqe *sqe, enum loop_op op,
+	      const struct port *p);
 
 /* Take back the requests of @p in @armed (ARMED_*); they complete as
  * cancelled, or as they would have. */
@@ -124,6 +158,10 @@ void loop_cancel_accept(struct sw *sw, uint16_t listener);
 /* Complete as @op @after_ms from now; *@after is used until then. */
 void loop_arm_timeout(struct sw *sw, struct __kernel_timespec *after,
 		      uint64_t after_ms, enum loop_op op);
+
+/* Call tap_ports_on_link() when sw->link_watch_fd, which has been opened while
+ * the switch runs, has something to say. */
+void loop_watch_links(struct sw *sw);
 
 /* Call events_second() in a second. */
 void loop_arm_second(struct sw *sw);

@@ -1,6 +1,8 @@
+#include <errno.h>
 #include <liburing.h>
 #include <sys/socket.h>
 
+#include "../tap/filter.h"
 #include "loop.h"
 #include "sw.h"
 
@@ -15,23 +17,25 @@ static struct io_uring_sqe *next_sqe(struct loop *loop)
 	return sqe;
 }
 
-static void tag(struct io_uring_sqe *sqe, enum loop_op op, uint16_t port,
-		uint32_t gen)
+static void tag(struct loop *loop, struct io_uring_sqe *sqe, enum loop_op op,
+		uint16_t port, uint32_t gen)
 {
 	union loop_ref ref = { .op = (uint16_t)op, .port = port, .gen = gen };
 
 	io_uring_sqe_set_data64(sqe, ref.bits);
+	loop_file_use(loop, sqe);
 }
 
-void loop_tag(struct io_uring_sqe *sqe, enum loop_op op, const struct port *p)
+void loop_tag(struct sw *sw, struct io_uring_sqe *sqe, enum loop_op op,
+	      const struct port *p)
 {
-	tag(sqe, op, p->id, p->gen);
+	tag(&sw->loop, sqe, op, p->id, p->gen);
 }
 
 struct io_uring_sqe *loop_port_sqe(struct sw *sw, struct port *p,
 				   unsigned armed)
 {
-	if (p->armed & armed)
+	if (p->armed & armed || p->quarantined || sw->quiescing)
 		return NULL;
 	p->armed |= armed;
 	return next_sqe(&sw->loop);
@@ -56,9 +60,17 @@ void loop_cancel(struct sw *sw, struct port *p, unsigned armed)
 			continue;
 		sqe = next_sqe(&sw->loop);
 		io_uring_prep_cancel64(sqe, target.bits, 0);
-		loop_tag(sqe, LOOP_CANCEL, p);
+		loop_tag(sw, sqe, LOOP_CANCEL, p);
 		p->cancels++;
 	}
+}
+
+void loop_port_files_remove(struct sw *sw, const struct port *p)
+{
+	loop_file_remove(&sw->loop, p->fd);
+	loop_file_remove(&sw->loop, p->control_fd);
+	if (p->filter)
+		loop_file_remove(&sw->loop, filter_samples_fd(p->filter));
 }
 
 int loop_register_pool(struct sw *sw, struct port *p)
@@ -68,7 +80,12 @@ int loop_register_pool(struct sw *sw, struct port *p)
 		.ring_entries = p->pool->count,
 		.bgid = loop_buffer_group(p->id),
 	};
+	int err = io_uring_register_buf_ring(&sw->loop.ring, &reg, 0);
 
+	/* One that could not be taken back would keep the number for ever. */
+	if (err != -EEXIST)
+		return err;
+	loop_unregister_pool(sw, p);
 	return io_uring_register_buf_ring(&sw->loop.ring, &reg, 0);
 }
 
@@ -80,12 +97,17 @@ void loop_unregister_pool(struct sw *sw, struct port *p)
 
 void loop_arm_accept(struct sw *sw, uint16_t listener)
 {
-	struct io_uring_sqe *sqe = next_sqe(&sw->loop);
+	struct io_uring_sqe *sqe;
 
+	if (sw->quiescing)
+		return;
+	sqe = next_sqe(&sw->loop);
+	sw->listeners[listener].accepting = true;
 	io_uring_prep_multishot_accept(sqe, sw->listeners[listener].file.fd,
 				       NULL, NULL,
 				       SOCK_CLOEXEC | SOCK_NONBLOCK);
-	tag(sqe, LOOP_ACCEPT, listener, sw->listeners[listener].gen);
+	tag(&sw->loop, sqe, LOOP_ACCEPT, listener,
+	    sw->listeners[listener].gen);
 }
 
 static void cancel(struct sw *sw, enum loop_op op, uint16_t which, uint32_t gen)
@@ -94,7 +116,7 @@ static void cancel(struct sw *sw, enum loop_op op, uint16_t which, uint32_t gen)
 	union loop_ref target = { .op = (uint16_t)op, .port = which, .gen = gen };
 
 	io_uring_prep_cancel64(sqe, target.bits, 0);
-	tag(sqe, LOOP_CANCEL, PORT_NONE, 0);
+	tag(&sw->loop, sqe, LOOP_CANCEL, PORT_NONE, 0);
 }
 
 void loop_cancel_accept(struct sw *sw, uint16_t listener)
@@ -108,7 +130,7 @@ void loop_arm_poll(struct sw *sw, int fd, short events, enum loop_op op,
 	struct io_uring_sqe *sqe = next_sqe(&sw->loop);
 
 	io_uring_prep_poll_add(sqe, fd, (unsigned)events);
-	tag(sqe, op, which, gen);
+	tag(&sw->loop, sqe, op, which, gen);
 }
 
 void loop_cancel_poll(struct sw *sw, enum loop_op op, uint16_t which,
@@ -125,5 +147,5 @@ void loop_arm_timeout(struct sw *sw, struct __kernel_timespec *after,
 	after->tv_sec = (long long)(after_ms / 1000);
 	after->tv_nsec = (long long)(after_ms % 1000 * 1000000);
 	io_uring_prep_timeout(sqe, after, 0, 0);
-	tag(sqe, op, 0, 0);
+	tag(&sw->loop, sqe, op, 0, 0);
 }

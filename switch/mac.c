@@ -27,6 +27,8 @@ struct mac_table {
 	bool own_memory;
 	uint32_t swept_s; /* when all that had aged were taken out */
 	uint16_t ports, moved_from;
+	uint32_t moved_seen_s; /* when it had been seen there */
+	struct mac_entry *moved;
 	uint32_t held[]; /* addresses per port */
 };
 
@@ -234,6 +236,8 @@ enum mac_learned mac_learn(struct mac_table *t, uint64_t addr, uint16_t port,
 		return MAC_REFUSED;
 	if (e) {
 		t->moved_from = e->port;
+		t->moved_seen_s = e->seen_s;
+		t->moved = e;
 		vacate(t, e);
 		occupy(t, e, addr, port, now_s);
 		t->counters->moved++;
@@ -254,6 +258,18 @@ enum mac_learned mac_learn(struct mac_table *t, uint64_t addr, uint16_t port,
 uint16_t mac_moved_from(const struct mac_table *t)
 {
 	return t->moved_from;
+}
+
+enum mac_learned mac_move_back(struct mac_table *t)
+{
+	struct mac_entry *e = t->moved;
+	uint64_t addr = e->addr;
+
+	vacate(t, e);
+	occupy(t, e, addr, t->moved_from, t->moved_seen_s);
+	t->counters->moved--;
+	t->counters->refused++;
+	return MAC_REFUSED;
 }
 
 uint16_t mac_lookup(struct mac_table *t, uint64_t addr, uint32_t now_s)
@@ -303,6 +319,16 @@ int mac_fix(struct mac_table *t, uint64_t addr, uint16_t port, uint32_t now_s)
 	occupy(t, e, addr, port, now_s);
 	e->fixed = true;
 	return 0;
+}
+
+uint16_t mac_fixed_port(const struct mac_table *t, uint64_t addr)
+{
+	const struct mac_entry *row = row_of(t, addr);
+
+	for (const struct mac_entry *e = row; e < row + WAYS; e++)
+		if (e->addr == addr && e->fixed)
+			return e->port;
+	return MAC_NONE;
 }
 
 bool mac_forget(struct mac_table *t, uint64_t addr, uint32_t now_s)

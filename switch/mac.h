@@ -77,9 +77,16 @@ enum mac_learned mac_learn(struct mac_table *t, uint64_t addr, uint16_t port,
 /* The port where the last address that has moved was before. */
 uint16_t mac_moved_from(const struct mac_table *t);
 
+/* Right after mac_learn() has returned MAC_MOVED: that address is where it was,
+ * as if it had not moved. Returns MAC_REFUSED. */
+enum mac_learned mac_move_back(struct mac_table *t);
+
 /* Note that @addr belongs to @port, until that is flushed or it is forgotten.
  * Returns 0, or -ENOSPC if all places in its row are fixed. */
 int mac_fix(struct mac_table *t, uint64_t addr, uint16_t port, uint32_t now_s);
+
+/* The port to which @addr is fixed, or MAC_NONE. */
+uint16_t mac_fixed_port(const struct mac_table *t, uint64_t addr);
 
 /* Forget @addr. Returns whether it was there. */
 bool mac_forget(struct mac_table *t, uint64_t addr, uint32_t now_s);

@@ -15,23 +15,31 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/utsname.h>
+#include <sysexits.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "../tap/filter_expression.h"
 #include "activation.h"
+#include "audit.h"
 #include "clock.h"
 #include "control.h"
 #include "daemon.h"
 #include "events.h"
+#include "handover.h"
+#include "handover_parts.h"
+#include "keeper.h"
+#include "kept.h"
 #include "log.h"
 #include "mac.h"
 #include "metrics_http.h"
 #include "metrics_options.h"
+#include "notify.h"
 #include "observe.h"
+#include "opener.h"
 #include "options.h"
 #include "port_open.h"
-#include "restart.h"
+#include "port_tap.h"
 #include "run_directory.h"
 #include "sw.h"
 #include "version.h"
@@ -84,8 +92,9 @@ static int make_mac_table(struct sw *sw)
 
 	if (getrandom(key, sizeof(key), 0) != sizeof(key))
 		return -EIO;
-	sw->forward.macs = mac_new(sw->options->mac_entries, PORTS_MAX,
-				   sw->options->ageing_s, key);
+	sw->forward.macs = mac_new_in(shared_macs(sw->handover->shared),
+				      sw->options->mac_entries, PORTS_MAX,
+				      sw->options->ageing_s, key);
 	return sw->forward.macs ? 0 : -ENOMEM;
 }
 
@@ -110,16 +119,42 @@ static int open_sockets(struct sw *sw, char *why, size_t why_bytes)
 	return err ? err : serve_metrics(sw, why, why_bytes);
 }
 
+static bool has_port(const struct sw *sw, const struct endpoint *e)
+{
+	for (uint16_t i = 0; i < sw->ports.id_end; i++)
+		if (sw->ports.by_id[i]->endpoint == e &&
+		    sw->ports.by_id[i]->state == PORT_UP)
+			return true;
+	return false;
+}
+
+/* What guests had before, and what the options say that is not there yet. */
+static int open_ports(struct sw *sw, char *why, size_t why_bytes)
+{
+	const struct options *o = sw->options;
+	char ignored[128];
+	int err = 0;
+
+	handover_ports(sw);
+	for (unsigned i = 0; !err && i < o->port_count; i++)
+		if (!o->ports[i].removed && !has_port(sw, &o->ports[i]))
+			err = port_open(sw, &o->ports[i], why, why_bytes);
+	/* For taps that come later, when no socket can be opened any more. */
+	if (!err)
+		tap_ports_watch(sw, ignored, sizeof(ignored));
+	return err;
+}
+
 static int sw_init(struct sw *sw, struct options *o, char *why,
 		   size_t why_bytes)
 {
 	uint64_t watchdog_us = 0;
 	int err;
 
-	sw->options = o;
 	sw->now_ms = sw->started_ms = clock_now_ms();
-	sw->started_wall_ns = clock_wall_ns();
+	sw->started_wall_ns = sw->handover->shared->started_wall_ns;
 	err = ports_init(&sw->ports);
+	sw->ports.memory = &sw->handover->shared->ports;
 	observe_start(sw);
 	if (err || events_open(sw)) {
 		snprintf(why, why_bytes, "out of memory");
@@ -138,12 +173,12 @@ static int sw_init(struct sw *sw, struct options *o, char *why,
 		return err;
 	if (sd_watchdog_enabled(0, &watchdog_us) > 0)
 		sw->loop.watchdog_ms = watchdog_us / 2000;
-	for (unsigned i = 0; i < o->port_count; i++) {
-		err = port_open(sw, &o->ports[i], why, why_bytes);
-		if (err)
-			return err;
-	}
-	return open_sockets(sw, why, why_bytes);
+	err = open_ports(sw, why, why_bytes);
+	if (!err)
+		err = open_sockets(sw, why, why_bytes);
+	if (!err)
+		handover_done(sw);
+	return err;
 }
 
 /* Accepts a half-built one. */
@@ -162,6 +197,8 @@ static void sw_fini(struct sw *sw)
 	mac_free(sw->forward.macs);
 	events_close(sw);
 	free(sw->control);
+	notify_close(sw);
+	handover_free(sw);
 }
 
 /* @kind is what an inherited listener has turned out to be. */
@@ -181,8 +218,9 @@ static void announce(const struct sw *sw, const char *program)
 	struct utsname kernel;
 
 	uname(&kernel);
-	log_info("version %s, Linux %s: io_uring with deferred task work; tap reads %s",
+	log_info("version %s, Linux %s: io_uring with deferred task work, restricted%s; tap reads %s",
 		 version_text, kernel.release,
+		 sw->loop.fixed_files ? " to registered descriptors" : "",
 		 sw->loop.multishot_read ? "multishot"
 		 : o->without & WITHOUT_MULTISHOT_READ
 			 ? "single (--without multishot-read)"
@@ -203,6 +241,38 @@ static void announce(const struct sw *sw, const char *program)
 	fflush(stdout);
 }
 
+/* What a keeper has done already. */
+static int prepare_place(struct daemon *daemon, struct options *o, char *why,
+			 size_t why_bytes)
+{
+	int err = daemon_pidfile(daemon, o->pidfile, why, why_bytes);
+
+	if (!err && o->directory)
+		err = run_directory_make(o->directory, &o->made_directories,
+					 why, why_bytes);
+	return err;
+}
+
+/* What a switch of before has made, or else what we may make ourselves. */
+static void find_empty_root(struct sw *sw)
+{
+	struct held *h = handover_take(sw, KEPT_NAMESPACES);
+	struct privilege *p = &sw->privilege;
+	char why[256];
+
+	if (h && h->fd_count == 2) {
+		p->user_ns = h->fds[0];
+		p->mount_ns = h->fds[1];
+	} else if (privilege_prepare(p, why, sizeof(why))) {
+		log_error("no root directory of its own, which would be empty: %s", why);
+	} else if (p->user_ns >= 0) {
+		int fds[] = { p->user_ns, p->mount_ns };
+
+		kept_keep(sw->kept, KEPT_NAMESPACES, 0, "namespaces", "", 0, fds, 2);
+	}
+	free(h);
+}
+
 /* Everything between going to the background and being ready. */
 static int start(struct sw *sw, struct daemon *daemon, struct options *o,
 		 char *why, size_t why_bytes)
@@ -218,49 +288,109 @@ static int start(struct sw *sw, struct daemon *daemon, struct options *o,
 		snprintf(why, why_bytes, "signals: %s", strerror(errno));
 		return -errno;
 	}
-	err = daemon_pidfile(daemon, o->pidfile, why, why_bytes);
-	if (!err && o->directory)
-		err = run_directory_make(o->directory, &o->made_directories,
-					 why, why_bytes);
+	err = kept_is_by_keeper() ? 0 : prepare_place(daemon, o, why, why_bytes);
+	if (!err)
+		err = handover_open(sw, why, why_bytes);
+	if (sw->kept)
+		daemon_kept(daemon, o->daemon, sw->again);
+	notify_open(sw);
+	if (!err)
+		err = handover_options(sw, why, why_bytes);
+	if (!err)
+		err = privilege_init(&sw->privilege, o, why, why_bytes);
+	if (!err && !kept_is_by_keeper() && o->directory)
+		err = run_directory_give(o->directory, o->made_directories,
+					 sw->privilege.uid);
+	if (!err)
+		find_empty_root(sw);
+	socket_file_give_to(sw->privilege.uid);
+	if (!err)
+		err = opener_start(&sw->opener, o, &sw->privilege, why,
+				   why_bytes);
 	return err ? err : sw_init(sw, o, why, why_bytes);
+}
+
+/* Guests can attach: say so to who waits for it. */
+static void ready(struct sw *sw, struct daemon *daemon, const char *program)
+{
+	if (sw->again)
+		log_info("%s: %u ports as they were",
+			 kept_why(sw->kept) == KEEPER_CRASHED
+				 ? "started again after a crash"
+				 : "started anew",
+			 sw->ports.up_count);
+	else
+		announce(sw, program);
+	daemon_ready(daemon, sw->options->ready_fd);
+	kept_ready(sw->kept);
+	notify(sw, "READY=1\nSTATUS=Guests can attach.");
+}
+
+/* Nothing is closed: the next switch has it all. */
+static void leave(struct sw *sw)
+{
+	loop_quiesce(sw);
+	if (!handover_leave(sw))
+		exit(EX_TEMPFAIL);
+	log_error("cannot start anew: the keeper has gone");
+}
+
+/* Everything is open: give up what is needed for that, and let guests in; or
+ * only say what is left then. Returns the exit status. */
+static int serve(struct sw *sw, struct daemon *daemon, const char *program)
+{
+	char why[256];
+
+	daemon_prepare(daemon);
+	/* From here on the opener closes what has to be closed by name. */
+	sw->running = true;
+	if (sw->options->audit)
+		return audit_run(&sw->loop, &sw->privilege);
+	if (privilege_drop(&sw->privilege, why, sizeof(why))) {
+		log_error("%s", why);
+		return 1;
+	}
+	ready(sw, daemon, program);
+	loop_run(sw);
+	if (sw->restarting)
+		leave(sw);
+	notify(sw, "STOPPING=1");
+	return 0;
 }
 
 static int run(struct options *o, const char *program)
 {
-	bool again = restart_is_one(), restarting;
 	struct sw *sw = calloc(1, sizeof(*sw));
-	struct daemon daemon;
+	struct daemon daemon = { .parent_fd = -1 };
 	char why[2048] = "out of memory";
+	bool kept;
 	int err = -ENOMEM;
 
-	if (!sw || daemon_start(&daemon, o->daemon, again, why, sizeof(why))) {
+	if (!sw || (!kept_is_by_keeper() &&
+		    daemon_start(&daemon, o->daemon, 0, why,
+				 sizeof(why)))) {
 		log_error("%s", why);
 		free(sw);
 		return 1;
 	}
-	sw->link_watch_fd = sw->signal_fd = -1;
-	sw->again = again;
+	sw->options = o;
+	sw->main_pid = kept_is_by_keeper() ? getppid() : getpid();
+	sw->link_watch_fd = sw->signal_fd = sw->notify_fd = -1;
 	err = start(sw, &daemon, o, why, sizeof(why));
-	if (err) {
+	if (err)
 		log_error("%s", why);
-	} else {
-		announce(sw, program);
-		daemon_ready(&daemon, o->ready_fd);
-		sd_notify(0, "READY=1\nSTATUS=Guests can attach.");
-		loop_run(sw);
-		/* Starting anew is none of its business. */
-		if (!sw->restarting)
-			sd_notify(0, "STOPPING=1");
-	}
-	restarting = sw->restarting;
+	else
+		err = serve(sw, &daemon, program);
+	kept = sw->kept;
 	sw_fini(sw);
+	if (!kept)
+		opener_remove_place(sw_opener(sw));
+	opener_stop(sw->opener);
 	free(sw);
 	daemon_end(&daemon);
 	if (o->directory)
 		run_directory_remove(o->directory, o->made_directories);
-	if (restarting)
-		restart(o);
-	return err || restarting ? 1 : 0;
+	return err ? 1 : 0;
 }
 
 /* A daemon goes to "/", and connects to some again later. */
@@ -289,8 +419,14 @@ static int check_descriptor(const struct endpoint *e, int ready_fd, char *why,
 
 	if (e->kind != LISTEN_FD && e->kind != PORT_FD)
 		return 0;
-	if (fcntl(fd, F_GETFD) >= 0 && fd != ready_fd)
-		return 0;
+	if (fcntl(fd, F_GETFD) >= 0 && fd != ready_fd) {
+		if (fd < LOOP_FILES_MAX)
+			return 0;
+		snprintf(why, why_bytes, "--%s fd:%d: must be below %d",
+			 e->kind == LISTEN_FD ? "listen" : "port", fd,
+			 LOOP_FILES_MAX);
+		return -EBADF;
+	}
 	snprintf(why, why_bytes, "--%s fd:%d: %s",
 		 e->kind == LISTEN_FD ? "listen" : "port", fd,
 		 fd == ready_fd ? "is what --ready-fd names"
@@ -349,6 +485,17 @@ static int check_descriptors(const struct options *o, char *why,
 	return err;
 }
 
+/* What a keeper has checked for all switches that it starts. Addresses may have
+ * to be looked up for it, for which guests are not to wait. */
+static int check(const struct options *o, char *why, size_t why_bytes)
+{
+	int err = check_metrics(o, why, why_bytes);
+
+	if (!err)
+		err = check_descriptors(o, why, why_bytes);
+	return err ? err : check_expressions(o, why, why_bytes);
+}
+
 static int find_directory(struct options *o, char *why, size_t why_bytes)
 {
 	static char directory[SOCKET_PATH_BYTES - sizeof("/control")];
@@ -366,7 +513,6 @@ static int read_options(struct options *o, int argc, char *argv[],
 {
 	char why[2048];
 
-	restart_remember();
 	if (options_parse(argc, argv, o, why, sizeof(why))) {
 		log_error("%s", why);
 		return 2;
@@ -382,19 +528,23 @@ static int read_options(struct options *o, int argc, char *argv[],
 	if (activation_read(o, why, sizeof(why)) ||
 	    find_directory(o, why, sizeof(why)) ||
 	    options_complete(o, o->directory, why, sizeof(why)) ||
-	    check_metrics(o, why, sizeof(why)) ||
-	    check_descriptors(o, why, sizeof(why)) ||
-	    check_expressions(o, why, sizeof(why)) ||
+	    (!kept_is_by_keeper() && check(o, why, sizeof(why))) ||
 	    make_absolute(o, why, sizeof(why))) {
 		log_error("%s", why);
 		return 2;
 	}
-	if (o->ready_fd >= 0 && fcntl(o->ready_fd, F_GETFD) < 0) {
+	if (!kept_is_by_keeper() && o->ready_fd >= 0 &&
+	    fcntl(o->ready_fd, F_GETFD) < 0) {
 		log_error("--ready-fd '%d': must be an open descriptor",
 			  o->ready_fd);
 		return 2;
 	}
 	return -1;
+}
+
+static bool wants_keeper(const struct options *o)
+{
+	return !o->no_keeper && !o->audit && !kept_is_by_keeper();
 }
 
 int main(int argc, char *argv[])
@@ -408,7 +558,8 @@ int main(int argc, char *argv[])
 	if (o) {
 		status = read_options(o, argc, argv, program);
 		if (status < 0)
-			status = run(o, program);
+			status = wants_keeper(o) ? keeper_main(o, argv)
+						 : run(o, program);
 	} else {
 		log_error("out of memory");
 	}

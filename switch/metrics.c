@@ -50,7 +50,8 @@ static const struct {
 };
 
 static const char *const states[] = { "up",	  "blocked", "stalled",
-				      "detached", "down",    "admin-down" };
+				      "detached", "down",    "admin-down",
+				      "quarantined" };
 
 /* With what would end the value early written as it has to be. */
 static void put_label(struct text *t, const char *key, const char *value)

@@ -12,9 +12,12 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "handover.h"
+#include "kept.h"
 #include "metrics.h"
 #include "metrics_listen.h"
 #include "metrics_words.h"
+#include "opener.h"
 #include "socket_file.h"
 #include "sw.h"
 
@@ -147,6 +150,7 @@ static enum MHD_Result give_metrics(struct metrics *m,
 {
 	bool openmetrics = wants_openmetrics(connection);
 	struct reading *r = malloc(sizeof(*r));
+	struct MHD_Response *response;
 
 	if (!r)
 		return MHD_NO;
@@ -156,14 +160,16 @@ static enum MHD_Result give_metrics(struct metrics *m,
 		free(r);
 		return MHD_NO;
 	}
+	response = MHD_create_response_from_callback(
+		MHD_SIZE_UNKNOWN, METRICS_PIECE_BYTES, read_text, r,
+		end_reading);
+	if (!response)
+		end_reading(r);
 	return queue(connection, MHD_HTTP_OK,
 		     openmetrics
 			     ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
 			     : "text/plain; version=0.0.4; charset=utf-8",
-		     MHD_create_response_from_callback(MHD_SIZE_UNKNOWN,
-						       METRICS_PIECE_BYTES,
-						       read_text, r,
-						       end_reading));
+		     response);
 }
 
 static enum MHD_Result give(struct metrics *m,
@@ -343,7 +349,11 @@ int metrics_open(struct sw *sw, const struct metrics_options *o, char *why,
 	for (size_t i = 0; i < sizeof(m->clients) / sizeof(*m->clients); i++)
 		m->clients[i].fd = -1;
 	sw->metrics = m;
-	err = metrics_listen(o, &m->file, why, why_bytes);
+	err = handover_take_socket(sw, KEPT_METRICS, &m->file)
+		      ? 0
+		      : metrics_listen(o, &m->file, why, why_bytes);
+	if (!err)
+		handover_keep_socket(sw, KEPT_METRICS, "metrics", &m->file);
 	if (!err && !start_daemon(m)) {
 		err = errno ? -errno : -ENOMEM;
 		snprintf(why, why_bytes, "--metrics: HTTP server: %s",
@@ -351,6 +361,8 @@ int metrics_open(struct sw *sw, const struct metrics_options *o, char *why,
 	}
 	if (err)
 		metrics_close(sw);
+	else
+		loop_file_add(&sw->loop, m->epoll_fd);
 	return err;
 }
 
@@ -364,9 +376,10 @@ void metrics_close(struct sw *sw)
 		MHD_stop_daemon(m->daemon);
 	if (m->timer_fd >= 0)
 		close(m->timer_fd);
+	loop_file_remove(&sw->loop, m->epoll_fd);
 	if (m->epoll_fd >= 0)
 		close(m->epoll_fd);
-	socket_file_close(&m->file);
+	opener_close_file(sw_opener(sw), &m->file);
 	free(m);
 	sw->metrics = NULL;
 }

@@ -5,7 +5,9 @@
 #include "capture.h"
 #include "events.h"
 #include "port_io.h"
+#include "mac.h"
 #include "port_name.h"
+#include "port_security.h"
 #include "sw.h"
 
 /* A copy would be of no use to the port that it is of, nor to one whose own
@@ -18,8 +20,8 @@ static bool may_mirror(const struct port *p, const struct port *to)
 void observe_port(struct sw *sw, struct port *p)
 {
 	bool observed = p->captures || p->mirror;
-	uint8_t flags = (uint8_t)(observed ? p->flags | PORT_OBSERVED
-					   : p->flags & ~PORT_OBSERVED);
+	uint16_t flags = (uint16_t)(observed ? p->flags | PORT_OBSERVED
+					     : p->flags & ~PORT_OBSERVED);
 
 	if (flags != p->flags)
 		port_set_flags(&sw->ports, p, flags);
@@ -104,14 +106,46 @@ static void take_settings(struct ports *ps, struct port *p)
 				   .queue = p->queue_max };
 
 	memcpy(s.mirror_name, e->mirror, sizeof(s.mirror_name));
+	memcpy(s.storm_rates, e->storm_rates, sizeof(s.storm_rates));
 	if (p->kept && endpoint_role(e->kind) == ENDPOINT_LISTENER)
 		s = p->last;
 	p->mac_limit = s.mac_limit;
+	port_set_storms(p, s.storm_rates);
 	memcpy(p->mirror_name, s.mirror_name, sizeof(p->mirror_name));
 	if (s.queue != p->queue_max)
 		port_set_queue(p, s.queue);
 	if (s.flags)
 		port_set_flags(ps, p, p->flags | s.flags);
+}
+
+/* The address that its endpoint says is its own. A listener has one, and may
+ * have several ports: it is the first one's while that is there. */
+static void take_address(struct sw *sw, const struct port *p)
+{
+	struct mac_table *macs = sw->forward.macs;
+	uint64_t mac = p->endpoint->mac;
+
+	if (mac && mac_fixed_port(macs, mac) == MAC_NONE)
+		mac_fix(macs, mac, p->id, sw_now_s(sw));
+}
+
+/* One that leaves leaves it to another. The table has forgotten it already. */
+static void leave_address(struct sw *sw, const struct port *p)
+{
+	struct mac_table *macs = sw->forward.macs;
+	uint64_t mac = p->endpoint->mac;
+
+	if (!mac || mac_fixed_port(macs, mac) != MAC_NONE)
+		return;
+	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
+		const struct port *next = sw->ports.by_id[i];
+
+		if (next == p || next->state != PORT_UP ||
+		    next->endpoint != p->endpoint)
+			continue;
+		mac_fix(macs, mac, next->id, sw_now_s(sw));
+		return;
+	}
 }
 
 static void on_news(struct ports *ps, struct port *p, enum port_news news)
@@ -120,10 +154,12 @@ static void on_news(struct ports *ps, struct port *p, enum port_news news)
 
 	if (news == PORT_NEWS_UP) {
 		take_settings(ps, p);
+		take_address(sw, p);
 		captures_port_up(sw, p);
 		sw->mirrors_changed = true;
 	} else if (news == PORT_NEWS_DOWN) {
 		forget_mirror(sw, p);
+		leave_address(sw, p);
 		captures_port_down(sw, p);
 	}
 	events_news(sw, p, news);

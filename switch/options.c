@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "value.h"
 
@@ -20,14 +21,19 @@ enum option_id {
 	OPT_MAC_TABLE,
 	OPT_MODE,
 	OPT_GROUP,
+	OPT_USER,
 	OPT_ALLOW_UID,
 	OPT_ALLOW_GID,
+	OPT_PORTS_PER_UID,
 	OPT_NAME,
 	OPT_CONTROL,
 	OPT_MONITOR,
 	OPT_METRICS,
 	OPT_CONFIG,
 	OPT_WITHOUT,
+	OPT_AUDIT,
+	OPT_NO_KEEPER,
+	OPT_STATE,
 	OPT_COMPAT_V0,
 	OPT_HELP,
 	OPT_H,
@@ -52,14 +58,19 @@ static const struct {
 	[OPT_MAC_TABLE] = { "mac-table", "ENTRIES", "room for MAC addresses (16384), up to a power of two" },
 	[OPT_MODE] = { "mode", "OCTAL", "permissions of sockets (0777 less the umask)" },
 	[OPT_GROUP] = { "group", "GROUP", "group of sockets, with permissions 0770 unless --mode" },
+	[OPT_USER] = { "user", "USER", "run as this user when everything is open, in its groups and --group" },
 	[OPT_ALLOW_UID] = { "allow-uid", "USER", "only this user's guests may attach; may be repeated" },
 	[OPT_ALLOW_GID] = { "allow-gid", "GROUP", "only this group's guests may attach; may be repeated" },
+	[OPT_PORTS_PER_UID] = { "ports-per-uid", "N", "ports that one user's guests may have (others than ours: what is free)" },
 	[OPT_NAME] = { "name", "NAME", "of this switch: ringctl -n NAME; sockets in /run/ringswitch/NAME" },
 	[OPT_CONTROL] = { "control", "PATH", "control socket for ringctl ('none': none)" },
 	[OPT_MONITOR] = { "monitor", "PATH", "control socket that can only read ('none': none)" },
 	[OPT_METRICS] = { "metrics", "ADDRESS", "counters over HTTP: unix:PATH, 127.0.0.1:PORT or [::1]:PORT" },
 	[OPT_CONFIG] = { "config", "FILE", "read options from there, one a line, without dashes" },
-	[OPT_WITHOUT] = { "without", "FEATURE", "do as on a kernel without it: multishot-read" },
+	[OPT_WITHOUT] = { "without", "FEATURE", "do as on a kernel without it: multishot-read, fixed-files" },
+	[OPT_AUDIT] = { "audit", NULL, "start, try what a running switch may still do, say it, and exit" },
+	[OPT_NO_KEEPER] = { "no-keeper", NULL, "no second process that starts the switch again if it dies" },
+	[OPT_STATE] = { "state", "PATH", "what outlives even that process is written there ('none': nothing)" },
 	[OPT_COMPAT_V0] = { "compat-v0", NULL, NULL },
 	[OPT_H] = { "h", NULL, NULL },
 	[OPT_HELP] = { "help", NULL, "show this and exit" },
@@ -74,6 +85,7 @@ static void defaults(struct options *o)
 		.mac_entries = MAC_ENTRIES_DEFAULT,
 		.mode = -1,
 		.group = (gid_t)-1,
+		.user = (uid_t)-1,
 	};
 }
 
@@ -154,6 +166,12 @@ static const char *take_number(struct options *o, enum option_id id,
 			return "64 to 1048576 entries";
 		o->mac_entries = (uint32_t)value;
 		return NULL;
+	case OPT_PORTS_PER_UID:
+		value = value_number(text, 10, 1, PORTS_MAX);
+		if (value < 0)
+			return "1 to 4096 ports";
+		o->ports_per_uid = (uint32_t)value;
+		return NULL;
 	default:
 		value = value_number(text, 8, 0, 0777);
 		if (value < 0)
@@ -173,11 +191,24 @@ static const char *take_group(struct options *o, const char *text)
 	return NULL;
 }
 
+static const char *take_user(struct options *o, const char *text)
+{
+	int64_t uid = value_user(text);
+
+	if (uid < 0)
+		return "a user's name or number";
+	o->user = (uid_t)uid;
+	return NULL;
+}
+
 static const char *take_without(struct options *o, const char *text)
 {
-	if (strcmp(text, "multishot-read"))
-		return "multishot-read";
-	o->without |= WITHOUT_MULTISHOT_READ;
+	if (!strcmp(text, "multishot-read"))
+		o->without |= WITHOUT_MULTISHOT_READ;
+	else if (!strcmp(text, "fixed-files"))
+		o->without |= WITHOUT_FIXED_FILES;
+	else
+		return "multishot-read or fixed-files";
 	return NULL;
 }
 
@@ -232,15 +263,27 @@ static const char *take(struct options *o, enum option_id id, const char *text,
 	case OPT_READY_FD:
 	case OPT_AGEING:
 	case OPT_MAC_TABLE:
+	case OPT_PORTS_PER_UID:
 	case OPT_MODE:
 		return take_number(o, id, text);
 	case OPT_GROUP:
 		return take_group(o, text);
+	case OPT_USER:
+		return take_user(o, text);
 	case OPT_ALLOW_UID:
 	case OPT_ALLOW_GID:
 		return take_allowed(o, id, text);
 	case OPT_WITHOUT:
 		return take_without(o, text);
+	case OPT_AUDIT:
+		o->audit = true;
+		return NULL;
+	case OPT_NO_KEEPER:
+		o->no_keeper = true;
+		return NULL;
+	case OPT_STATE:
+		o->state = text;
+		return *text ? NULL : "a file, or 'none'";
 	case OPT_HELP:
 	case OPT_H:
 		o->help = true;
@@ -274,10 +317,24 @@ static void say_wanted(char *why, size_t why_bytes, const char *dashes,
 }
 
 /* The whole of @path, the caller's to free; NULL with a reason in @c. */
-static char *read_config(const char *path, struct complaint *c)
+/* A switch that a keeper has started takes what was there at first. */
+static FILE *open_config(const char *path)
 {
-	char *text = malloc(CONFIG_FILE_BYTES + 1);
-	FILE *from = text ? fopen(path, "re") : NULL;
+	const char *number = getenv(OPTIONS_CONFIG_VARIABLE);
+	int fd;
+
+	if (!number)
+		return fopen(path, "re");
+	fd = atoi(number);
+	unsetenv(OPTIONS_CONFIG_VARIABLE);
+	return lseek(fd, 0, SEEK_SET) ? NULL : fdopen(fd, "re");
+}
+
+/* The whole of @path, twice, the caller's to free; NULL with a reason in @c. */
+static char *read_config(const char *path, size_t *length, struct complaint *c)
+{
+	char *text = malloc(2 * (CONFIG_FILE_BYTES + 1));
+	FILE *from = text ? open_config(path) : NULL;
 	size_t bytes = from ? fread(text, 1, CONFIG_FILE_BYTES + 1, from) : 0;
 
 	if (!from || ferror(from))
@@ -295,6 +352,8 @@ static char *read_config(const char *path, struct complaint *c)
 		return NULL;
 	}
 	text[bytes] = '\0';
+	memcpy(text + bytes + 1, text, bytes + 1);
+	*length = bytes;
 	return text;
 }
 
@@ -311,7 +370,7 @@ static int find_option(const char *word)
 static bool is_for_files(int id)
 {
 	return id < OPT_COUNT && table[id].help && id != OPT_CONFIG &&
-	       id != OPT_HELP && id != OPT_VERSION;
+	       id != OPT_AUDIT && id != OPT_HELP && id != OPT_VERSION;
 }
 
 /* "listen uml:/tmp/uml.ctl", "hub". Returns 0, or -EINVAL with a line in
@@ -372,11 +431,12 @@ static int take_config(struct options *o, const char *path, char *why,
 		snprintf(why, why_bytes, "--config '%.160s': one only", path);
 		return -EINVAL;
 	}
-	o->config = read_config(path, &c);
+	o->config = read_config(path, &o->config_bytes, &c);
 	if (!o->config) {
 		say_wanted(why, why_bytes, "--", "config", path, c.text);
 		return -EINVAL;
 	}
+	o->config_unread = o->config + o->config_bytes + 1;
 	for (at = o->config; *at;) {
 		char *line = next_line(&at);
 

@@ -19,7 +19,12 @@
 /* Kernel features that can be done without; bits of options.without. */
 enum {
 	WITHOUT_MULTISHOT_READ = 1 << 0,
+	WITHOUT_FIXED_FILES = 1 << 1,
 };
+
+/* The number of a descriptor to read instead of the file of --config, in the
+ * environment of a switch that a keeper has started. */
+#define OPTIONS_CONFIG_VARIABLE "RINGSWITCH_CONFIG"
 
 struct options {
 	struct endpoint listeners[LISTENERS_MAX];
@@ -34,11 +39,14 @@ struct options {
 	uint32_t ageing_s;   /* 0: never */
 	uint32_t mac_entries;
 	int mode;	     /* of sockets; -1: not said */
-	gid_t group;	     /* of sockets; (gid_t)-1: not said */
+	gid_t group;	     /* of sockets, and of a user; (gid_t)-1: not said */
+	uid_t user;	     /* to run as (privilege.h); (uid_t)-1: not said */
+	bool audit;	     /* to say what we may do, instead of running */
 	uid_t allow_uids[ALLOW_MAX];
 	unsigned allow_uid_count;
 	gid_t allow_gids[ALLOW_MAX];
 	unsigned allow_gid_count;
+	uint32_t ports_per_uid; /* 0: not said (admission.h) */
 	unsigned without;
 	bool help, version;
 	const char *name;	       /* of this switch; NULL: none */
@@ -47,8 +55,12 @@ struct options {
 	struct endpoint control, monitor; /* with argument "none": not */
 	bool no_room;		       /* for a control socket beside the listener */
 	const char *metrics;	       /* metrics_http.h; NULL: not */
+	bool no_keeper;
+	const char *state;	       /* NULL: options_state(); "none" */
 	char *config;		       /* the text of --config, the caller's
 					* to free; NULL: none */
+	const char *config_unread;     /* the same as it was, in there too */
+	size_t config_bytes;	       /* of it */
 };
 
 /*
@@ -75,6 +87,13 @@ int options_inherit(struct options *o, enum endpoint_role role, int fd,
  */
 int options_complete(struct options *o, const char *directory, char *why,
 		     size_t why_bytes);
+
+/*
+ * Where the state file is, if not said: in the switch's directory, or beside
+ * the first of its listeners, or else beside its control socket. For what has
+ * been completed. False if nowhere.
+ */
+bool options_state(const struct options *o, char *path, size_t bytes);
 
 /* Whether @o wants this control socket. */
 static inline bool options_wants(const struct endpoint *socket)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ether_text.h"
 #include "options.h"
 
 static bool is_listener(const struct endpoint *e)
@@ -90,6 +91,8 @@ static bool is_at(const struct endpoint *socket, const char *path)
 static int check_among(struct options *o, struct endpoint *e, unsigned count,
 		       char *why, size_t why_bytes)
 {
+	char mac[ETHER_TEXT_BYTES];
+
 	if (endpoint_makes_file(e->kind) && e->mode < 0)
 		e->mode = o->mode;
 	if (endpoint_makes_file(e->kind) && e->group == (gid_t)-1)
@@ -107,6 +110,14 @@ static int check_among(struct options *o, struct endpoint *e, unsigned count,
 			 endpoint_kinds[e->kind], e->argument);
 		return -EINVAL;
 	}
+	for (unsigned j = 0; j < count; j++)
+		if (e->mac && e->mac == endpoint_at(o, j)->mac &&
+		    !endpoint_at(o, j)->removed) {
+			ether_text(e->mac, mac);
+			snprintf(why, why_bytes,
+				 "mac= '%s' is named twice: once only", mac);
+			return -EINVAL;
+		}
 	for (unsigned j = 0; j < count; j++) {
 		const char *what = endpoint_at(o, j)->removed
 					   ? NULL
@@ -142,6 +153,26 @@ static void default_socket(struct options *o, const char *directory,
 		return;
 	o->no_room = true;
 	endpoint_plain(CONTROL_SOCKET, "none", to, unused, sizeof(unused));
+}
+
+bool options_state(const struct options *o, char *path, size_t bytes)
+{
+	if (o->state) {
+		snprintf(path, bytes, "%s", o->state);
+		return strcmp(o->state, "none");
+	}
+	if (o->directory) {
+		snprintf(path, bytes, "%s/state", o->directory);
+		return true;
+	}
+	for (unsigned i = 0; i < o->listener_count; i++) {
+		if (o->listeners[i].kind == LISTEN_FD)
+			continue;
+		snprintf(path, bytes, "%s.state", o->listeners[i].argument);
+		return true;
+	}
+	snprintf(path, bytes, "%s.state", o->control.argument);
+	return options_wants(&o->control);
 }
 
 static void complete_sockets(struct options *o, const char *directory)

@@ -70,10 +70,14 @@ static void say_numbers(const struct listener_of_words *to,
 		say_number(to, "--mode", "%04o", (unsigned)o->mode);
 	if (o->group != (gid_t)-1)
 		say_number(to, "--group", "%u", o->group);
+	if (o->user != (uid_t)-1)
+		say_number(to, "--user", "%u", o->user);
 	for (unsigned i = 0; i < o->allow_uid_count; i++)
 		say_number(to, "--allow-uid", "%u", o->allow_uids[i]);
 	for (unsigned i = 0; i < o->allow_gid_count; i++)
 		say_number(to, "--allow-gid", "%u", o->allow_gids[i]);
+	if (o->ports_per_uid)
+		say_number(to, "--ports-per-uid", "%" PRIu32, o->ports_per_uid);
 }
 
 static bool has_listener(const struct options *o)
@@ -106,6 +110,12 @@ void options_words(const struct options *o,
 	say_socket(&to, "--monitor", &o->monitor);
 	if (o->metrics)
 		say_pair(&to, "--metrics", o->metrics);
+	if (o->no_keeper)
+		say(&to, "--no-keeper");
+	if (o->state)
+		say_pair(&to, "--state", o->state);
 	if (o->without & WITHOUT_MULTISHOT_READ)
 		say_pair(&to, "--without", "multishot-read");
+	if (o->without & WITHOUT_FIXED_FILES)
+		say_pair(&to, "--without", "fixed-files");
 }

@@ -9,6 +9,7 @@
 #include "ether.h"
 #include "latency.h"
 #include "port_name.h"
+#include "port_security.h"
 #include "port_slow.h"
 #include "trace.h"
 
@@ -16,9 +17,8 @@ int ports_init(struct ports *ps)
 {
 	memset(ps, 0, sizeof(*ps));
 	/* Pages of those that are never touched cost nothing. */
-	ps->counters = ps->own_counters =
-		calloc(PORTS_MAX, sizeof(*ps->counters));
-	return ps->counters ? 0 : -ENOMEM;
+	ps->memory = ps->own_memory = calloc(1, sizeof(*ps->memory));
+	return ps->memory ? 0 : -ENOMEM;
 }
 
 void ports_fini(struct ports *ps)
@@ -31,7 +31,7 @@ void ports_fini(struct ports *ps)
 		free(ps->by_id[i]->latency);
 		free(ps->by_id[i]);
 	}
-	free(ps->own_counters);
+	free(ps->own_memory);
 }
 
 /* The memory of a port stays when it is freed, for its generation's sake. */
@@ -43,7 +43,7 @@ static struct port *port_slot(struct ports *ps, uint16_t id)
 		if (!p)
 			return NULL;
 		p->id = ps->id_end;
-		p->counters = &ps->counters[p->id];
+		p->counters = &ps->memory->counters[p->id];
 		ps->by_id[ps->id_end++] = p;
 	}
 	return id < ps->id_end && ps->by_id[id]->state == PORT_FREE
@@ -95,9 +95,9 @@ struct port *port_new_at(struct ports *ps, const struct port_ops *ops,
 	if (!p || !make_queue(p, queue))
 		return NULL;
 	free(p->latency);
-	ps->counters[p->id] = (struct port_counters){ 0 };
+	ps->memory->counters[p->id] = (struct port_counters){ 0 };
 	*p = (struct port){
-		.counters = &ps->counters[p->id],
+		.counters = &ps->memory->counters[p->id],
 		.ops = ops,
 		.kind = ops->kind,
 		.queue = p->queue,
@@ -109,6 +109,7 @@ struct port *port_new_at(struct ports *ps, const struct port_ops *ops,
 		.fd = -1,
 		.control_fd = -1,
 		.last_to = PORT_NONE,
+		.peer_uid = UINT32_MAX, /* nobody's */
 		.flood_at = PORT_NONE,
 		.run_frames = SINGLE_RUN_FRAMES,
 		.state = PORT_JOINING,
@@ -150,6 +151,11 @@ static void notify(struct ports *ps, struct port *p, enum port_news news)
 		ps->notify(ps, p, news);
 }
 
+void port_changed(struct ports *ps, struct port *p)
+{
+	p->changed = ps->changed = true;
+}
+
 void port_up(struct ports *ps, struct port *p)
 {
 	assert(p->state == PORT_JOINING);
@@ -159,6 +165,7 @@ void port_up(struct ports *ps, struct port *p)
 	flood_join(ps, p);
 	trace_port_up(p);
 	notify(ps, p, PORT_NEWS_UP);
+	port_changed(ps, p);
 }
 
 void port_drop(struct ports *ps, struct port *p, struct frame *f, enum drop why)
@@ -224,6 +231,16 @@ int port_send(struct ports *ps, struct port *p, struct frame *f)
 	if (!p->blocked)
 		make_dirty(ps, p);
 	return 0;
+}
+
+bool port_requeue(struct ports *ps, struct port *p, struct frame *f)
+{
+	if (p->queue_count > p->queue_mask)
+		return false;
+	frame_ref(f);
+	*port_queue_at(p, p->queue_count++) = f;
+	make_dirty(ps, p);
+	return true;
 }
 
 static void queue_pop(struct port *p)
@@ -396,7 +413,7 @@ void port_stall(struct ports *ps, struct port *p)
 	notify(ps, p, PORT_NEWS_STALL);
 }
 
-void port_set_flags(struct ports *ps, struct port *p, uint8_t flags)
+void port_set_flags(struct ports *ps, struct port *p, uint16_t flags)
 {
 	bool was_down = p->flags & PORT_ADMIN_DOWN;
 	bool down = flags & PORT_ADMIN_DOWN;
@@ -473,12 +490,14 @@ void port_detach(struct ports *ps, struct port *p)
 		if (p->flags & PORT_ADMIN_DOWN)
 			ps->admin_down_count--;
 		last = port_counters(ps, p);
-		port_counters_add(&ps->gone, &last);
+		port_counters_add(&ps->memory->gone, &last);
 		latency_add(&ps->gone_latency, p->latency);
 		port_name_leave(ps, p, &last);
 		flood_leave(ps, p);
+		port_set_device(ps, p, 0);
 		ps->up_count--;
 	}
+	port_changed(ps, p);
 	p->failed = NULL;
 	p->state = PORT_CLOSING;
 	ps->closing[ps->closing_count++] = p;

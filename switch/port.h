@@ -27,6 +27,7 @@
 #include "frame.h"
 #include "latency.h"
 #include "limits.h"
+#include "storm.h"
 
 struct endpoint;
 struct filter;
@@ -56,7 +57,12 @@ enum drop {
 	DROP_ISOLATED,	  /* its destination is isolated, as its sender is */
 	DROP_LOCKED,	  /* its source does not belong to its port */
 	DROP_MAC_LIMIT,	  /* its source is one more than its port may have */
+	DROP_SPOOFED,	  /* its source is somebody else's, or nobody's */
+	DROP_STORM_BROADCAST, /* more of them than its port may send */
+	DROP_STORM_MULTICAST,
+	DROP_STORM_UNKNOWN, /* the same, to addresses that nobody has */
 	DROP_ADMIN_DOWN,  /* its port has been switched off */
+	DROP_CRASH,	  /* the switch was restarted while it was handled */
 
 	DROP_QUEUE_FULL,  /* the receiver is slow */
 	DROP_STALLED,	  /* the receiver takes nothing */
@@ -64,6 +70,7 @@ enum drop {
 	DROP_LINK_DOWN,	  /* the receiver's network device is down or gone */
 	DROP_SEND_ERROR,  /* the kernel refused it for another reason */
 	DROP_PORT_CLOSED, /* the receiver went while the frame was queued */
+	DROP_CRASH_QUEUED, /* or the switch was restarted after a crash */
 	DROP_COUNT,
 	DROP_FIRST_EGRESS = DROP_QUEUE_FULL,
 };
@@ -87,11 +94,13 @@ enum {
 	PORT_MAC_LIMIT = 1 << 4,   /* to port->mac_limit */
 	PORT_ADMIN_DOWN = 1 << 5,  /* as if it were not there */
 	PORT_OBSERVED = 1 << 6,	   /* ports->observe is told of its frames */
+	PORT_NO_SPOOF = 1 << 7,	   /* no source that is another's */
+	PORT_STORM = 1 << 8,	   /* some of port->storms have a limit */
 	/* Those by which not every flood is for it. */
 	PORT_FLOOD_VARIES = PORT_ISOLATED | PORT_NO_FLOOD,
 	/* Those by which its senders' addresses are judged. */
 	PORT_JUDGES_SOURCE = PORT_NO_LEARNING | PORT_LOCKED | PORT_MAC_LIMIT |
-			     PORT_ADMIN_DOWN,
+			     PORT_ADMIN_DOWN | PORT_NO_SPOOF,
 };
 
 /* What an observer is told of a frame. */
@@ -153,8 +162,9 @@ struct port_ops {
 
 /* What a port has been set to. */
 struct port_settings {
-	uint8_t flags; /* without PORT_OBSERVED */
+	uint16_t flags; /* without PORT_OBSERVED */
 	uint16_t mac_limit;
+	uint32_t storm_rates[STORM_KINDS];
 	uint32_t queue; /* frames */
 	char mirror_name[PORT_NAME_BYTES];
 };
@@ -171,7 +181,7 @@ struct port {
 	bool tags_extra;      /* a tagged one may be 4 bytes longer */
 	bool dirty;	      /* is in ports->dirty */
 	bool blocked, stalled;
-	uint8_t flags;	      /* PORT_ISOLATED and so on */
+	uint16_t flags;	      /* PORT_ISOLATED and so on */
 	bool unfinished; /* a frame that counts as sent is not out entirely */
 	bool lagging; /* has been blocked since its queue was last empty */
 	/* Where its last unicast frame went (or PORT_NONE), and how many have
@@ -182,6 +192,8 @@ struct port {
 	uint16_t id;
 	uint16_t flood_at; /* place in ports->flood, or PORT_NONE */
 	uint16_t mac_limit;
+	struct storm storms[STORM_KINDS];
+	uint64_t device; /* address of its network device; 0: it has none */
 	uint32_t queue_high; /* most frames that have waited at once */
 	struct latency *latency; /* of frames sent to it; NULL until the first */
 	struct port *mirror;	 /* gets a copy of all its frames; or NULL */
@@ -189,12 +201,15 @@ struct port {
 	uint16_t captures;	 /* that it is in */
 	uint16_t number; /* in its name; 0 if there is none */
 	bool named;	 /* its name was asked for, and is remembered */
+	bool changed;	 /* in what is handed on to another process */
+	bool quarantined; /* its frames have crashed the switch: not read */
 	bool kept;	 /* there are settings from the last time */
 	struct port_settings last;
 	uint32_t gen;
 	int fd; /* frames */
 	unsigned armed;
 	unsigned cancels; /* cancel requests not yet answered */
+	bool cancel_failed; /* one of them */
 	uint64_t flood_mark; /* floods that others had sent when it stalled */
 	uint64_t since_ms;   /* joining since; or has had a queue, and taken
 			      * fewer than STALL_FRAMES, since */
@@ -202,7 +217,7 @@ struct port {
 	uint64_t pace_ms, pace_sent, pace_bytes; /* counters at a tick */
 	uint64_t slow_until_ms;
 	uint64_t last_recv_ms;
-	struct port_counters *counters; /* of ports->counters */
+	struct port_counters *counters; /* in struct ports_memory */
 	const char *failed; /* why it is to be closed at the end of the round */
 	const char *kind; /* as its name begins */
 	char name[PORT_NAME_BYTES];
@@ -224,9 +239,13 @@ struct port {
 	uint32_t request_bytes;
 	uint8_t request[JOIN_BYTES];
 	uint32_t peer_pid, peer_uid;
+	bool asked;	   /* the opener has been, for its data socket */
+	uint64_t guest[2]; /* tells its guest's socket from others: opener_wire.h */
 	bool link_down; /* its network device is */
+	uint32_t link_index; /* of that; 0: unknown */
 	bool detached;	/* its other side is not there now */
 	bool looking;	/* reattach is to be called in the next tick */
+	int look_error; /* why that could not be, as has been said; or 0 */
 	uint16_t pause_ms; /* between two attempts to connect again */
 	uint64_t retry_at_ms, connected_ms;
 	struct stream *stream;
@@ -241,6 +260,13 @@ struct port_past {
 	struct port_settings settings;
 };
 
+/* What may outlive the process; zero at first. */
+struct ports_memory {
+	struct port_counters gone; /* the sum of ports that have been closed */
+	struct port_past past[PORT_NAMES_KEPT];
+	struct port_counters counters[PORTS_MAX]; /* by id */
+};
+
 struct ports {
 	struct port *by_id[PORTS_MAX]; /* NULL where FREE for the first time */
 	bool numbers[PORTS_MAX];       /* in use in names, less 1 */
@@ -252,13 +278,14 @@ struct ports {
 	uint16_t flood_count, dirty_head, dirty_count, starved_count, closing_count;
 	uint16_t up_count, joining_count, blocked_count, failed_count;
 	uint16_t admin_down_count; /* of those that are up */
+	struct port *devices[PORTS_MAX]; /* ports that have one */
+	uint16_t device_count;
+	bool changed; /* some port has */
 	uint64_t floods; /* frames flooded, by anybody */
-	/* PORTS_MAX of them, by id; ports_init() makes some, and who wants
-	 * them elsewhere says where before there is any port. */
-	struct port_counters *counters, *own_counters;
-	struct port_counters gone; /* the sum of ports that have been closed */
+	/* ports_init() makes some, and who wants it elsewhere says where before
+	 * there is any port. */
+	struct ports_memory *memory, *own_memory;
 	struct latency gone_latency;
-	struct port_past past[PORT_NAMES_KEPT];
 	uint16_t past_next; /* the place to be taken when all are */
 
 	/* Who is told of the frames of ports that are PORT_OBSERVED, in the
@@ -314,7 +341,7 @@ void port_drop(struct ports *ps, struct port *p, struct frame *f,
 
 /* The flags of @p are @flags from now on. Switching it off drops what is
  * queued. */
-void port_set_flags(struct ports *ps, struct port *p, uint8_t flags);
+void port_set_flags(struct ports *ps, struct port *p, uint16_t flags);
 
 /* Room for @frames, 1..PORT_QUEUE_MAX, from now on; what waits beyond them may
  * go on waiting. Returns 0 or -ENOMEM. */
@@ -331,6 +358,14 @@ void port_writable(struct ports *ps, struct port *p);
  * frame again: for port_slow.c, which knows when.
  */
 void port_stall(struct ports *ps, struct port *p);
+
+/* What @p is to those who look from outside has changed: its descriptors, name or
+ * settings. */
+void port_changed(struct ports *ps, struct port *p);
+
+/* @f waits again for @p, as it did in another process: nothing is counted. False
+ * if there is no room. */
+bool port_requeue(struct ports *ps, struct port *p, struct frame *f);
 
 /* To be closed at the end of the round, for @why (a literal); the first reason
  * counts. */

@@ -2,9 +2,8 @@
 
 #include <errno.h>
 #include <liburing.h>
-#include <linux/sockios.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "frame.h"
@@ -31,14 +30,28 @@ static int bess_send(struct sw *sw, struct port *p, struct frame *const *frames,
 	return taken == -ENOTCONN ? -ENETDOWN : taken;
 }
 
-/* Nothing was received: the end, or an empty message? After the end there is
- * nothing more to come, and nothing left but perhaps empty messages. */
+/*
+ * Nothing was received: the end, or an empty message? After the end there is
+ * nothing more to come, and nothing left but perhaps empty messages. A running
+ * switch has no ioctl(2) to ask how much is waiting; but if one wants to know
+ * who has sent a message, every message says so, and the end does not.
+ */
 static bool has_ended(const struct port *p)
 {
-	int waiting = 0;
+	char sender[CMSG_SPACE(sizeof(struct ucred))];
+	struct msghdr next = { .msg_control = sender,
+			       .msg_controllen = sizeof(sender) };
+	const int yes = 1, no = 0;
+	ssize_t got;
 
-	return port_io_other_side_has_gone(p) &&
-	       !ioctl(p->fd, SIOCINQ, &waiting) && !waiting;
+	if (!port_io_other_side_has_gone(p))
+		return false;
+	/* Rather without its last messages than asking for ever. */
+	if (setsockopt(p->fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)))
+		return true;
+	got = recvmsg(p->fd, &next, MSG_PEEK | MSG_DONTWAIT);
+	setsockopt(p->fd, SOL_SOCKET, SO_PASSCRED, &no, sizeof(no));
+	return !got && !next.msg_controllen;
 }
 
 /* A reset is told before what had come earlier, and once. */

@@ -3,40 +3,17 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "endpoint.h"
 #include "log.h"
+#include "opener.h"
 #include "port.h"
 #include "port_io.h"
 #include "port_bess.h"
 #include "port_message.h"
 #include "port_name.h"
 #include "port_stream.h"
-#include "socket_file.h"
 #include "sw.h"
-
-/* A descriptor, or -errno. A server that is there but does not accept now is
- * -EAGAIN: we do not wait for it. */
-static int connect_to(const struct endpoint *e)
-{
-	int type = e->kind == PORT_CONNECT_BESS ? SOCK_SEQPACKET : SOCK_STREAM;
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	memcpy(addr.sun_path, e->argument, sizeof(addr.sun_path));
-	socket_refuse_descriptors(fd);
-	if (!connect(fd, (const void *)&addr, sizeof(addr)))
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
-}
 
 static const char *remedy(int err)
 {
@@ -70,17 +47,36 @@ static bool pause_is_over(const struct sw *sw, struct port *p)
 	return sw->now_ms >= p->retry_at_ms;
 }
 
+/* That nobody is there is nothing new. What somebody has to see to is said once,
+ * and not tried as often. */
+static void say_why_not(struct sw *sw, struct port *p, int err)
+{
+	if (err == -ENOENT || err == -ECONNREFUSED || err == -EAGAIN)
+		return;
+	p->retry_at_ms = sw->now_ms + CONNECT_PAUSE_MS;
+	if (p->look_error == err)
+		return;
+	p->look_error = err;
+	log_guest(sw->now_ms, "port %s: cannot connect again: %s%s", p->name,
+		  strerror(-err), remedy(err));
+}
+
 static bool connect_again(struct sw *sw, struct port *p)
 {
 	int fd;
 
 	if (p->armed & ARMED_RECV || !pause_is_over(sw, p))
 		return true;
-	fd = connect_to(p->endpoint);
-	if (fd < 0)
+	fd = opener_connect(sw_opener(sw), p->endpoint);
+	if (fd < 0) {
+		say_why_not(sw, p, fd);
 		return true;
+	}
+	p->look_error = 0;
 	p->fd = fd;
+	loop_file_add(&sw->loop, fd);
 	p->detached = false;
+	port_changed(&sw->ports, p);
 	p->connected_ms = sw->now_ms;
 	if (p->stream)
 		stream_restart(p);
@@ -104,7 +100,7 @@ int connect_port_open(struct sw *sw, const struct endpoint *e, char *why,
 	p->endpoint = e;
 	p->reattach = connect_again;
 	p->connected_ms = sw->now_ms;
-	p->fd = connect_to(e);
+	p->fd = opener_connect(sw_opener(sw), e);
 	err = p->fd;
 	/* What was away before a restart may be so behind it. */
 	p->detached = err < 0 && sw->again;
@@ -114,6 +110,8 @@ int connect_port_open(struct sw *sw, const struct endpoint *e, char *why,
 	err = stream ? stream_open(p, e->mtu) : message_open(sw, p, e->mtu);
 	if (err)
 		goto fail;
+	if (!p->detached)
+		loop_file_add(&sw->loop, p->fd);
 	port_name_give(&sw->ports, p, e->name, 0);
 	port_up(&sw->ports, p);
 	if (p->detached)
@@ -125,4 +123,14 @@ fail:
 		 endpoint_kinds[e->kind], e->argument, doing, strerror(-err),
 		 remedy(err));
 	return err;
+}
+
+void connect_adopt(struct sw *sw, struct port *p)
+{
+	/* One that was inherited cannot be connected again. */
+	if (p->endpoint->kind != PORT_FD)
+		p->reattach = connect_again;
+	p->connected_ms = sw->now_ms;
+	if (p->detached)
+		port_io_look(sw, p);
 }

@@ -15,4 +15,9 @@ struct sw;
 int connect_port_open(struct sw *sw, const struct endpoint *e, char *why,
 		      size_t why_bytes);
 
+struct port;
+
+/* @p, which another process has left: connected, or detached. */
+void connect_adopt(struct sw *sw, struct port *p);
+
 #endif

@@ -9,13 +9,19 @@ const char *const drop_names[DROP_COUNT] = {
 	[DROP_ISOLATED] = "isolated",
 	[DROP_LOCKED] = "locked",
 	[DROP_MAC_LIMIT] = "mac_limit",
+	[DROP_SPOOFED] = "spoofed",
+	[DROP_STORM_BROADCAST] = "storm_bcast",
+	[DROP_STORM_MULTICAST] = "storm_mcast",
+	[DROP_STORM_UNKNOWN] = "storm_unknown",
 	[DROP_ADMIN_DOWN] = "admin_down",
+	[DROP_CRASH] = "crash",
 	[DROP_QUEUE_FULL] = "queue_full",
 	[DROP_STALLED] = "stalled",
 	[DROP_TOO_LONG] = "too_long",
 	[DROP_LINK_DOWN] = "link_down",
 	[DROP_SEND_ERROR] = "send_error",
 	[DROP_PORT_CLOSED] = "port_closed",
+	[DROP_CRASH_QUEUED] = "crash_queued",
 };
 
 /* Add @more @times to @to; once less than never takes it away. */

@@ -14,9 +14,12 @@
 #include <unistd.h>
 
 #include "endpoint.h"
+#include "handover_parts.h"
+#include "handover_record.h"
 #include "log.h"
 #include "loop.h"
 #include "mac.h"
+#include "opener.h"
 #include "port.h"
 #include "port_io.h"
 #include "port_message.h"
@@ -24,14 +27,12 @@
 #include "socket_file.h"
 #include "sw.h"
 
+/* Its file has gone already: port_io_remove_file(). */
 static void dgram_release(struct port *p)
 {
-	if (p->file) {
-		socket_file_close(p->file);
-		free(p->file);
-	} else if (p->fd >= 0) {
+	if (p->fd >= 0)
 		close(p->fd);
-	}
+	free(p->file);
 	if (p->control_fd >= 0)
 		close(p->control_fd);
 }
@@ -45,40 +46,15 @@ static void set_detached(struct sw *sw, struct port *p, int err)
 	if (p->detached == detached)
 		return;
 	p->detached = detached;
+	port_changed(&sw->ports, p);
 	if (detached) {
 		log_guest(sw->now_ms, "port %s: cannot send to %s: %s", p->name,
 			  p->endpoint->remote, strerror(-err));
-		mac_flush_port(sw->forward.macs, p->id);
+		mac_flush_learned(sw->forward.macs, p->id);
 	} else {
 		log_guest(sw->now_ms, "port %s: %s is there", p->name,
 			  p->endpoint->remote);
 	}
-}
-
-/* Both directions, or else to nobody and from anybody. */
-static int connect_to_remote(struct port *p)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int err;
-
-	memcpy(addr.sun_path, p->endpoint->remote, sizeof(addr.sun_path));
-	if (!connect(p->fd, (const void *)&addr, sizeof(addr)))
-		return 0;
-	err = -errno;
-	addr.sun_family = AF_UNSPEC;
-	connect(p->fd, (const void *)&addr, sizeof(addr.sun_family));
-	return err;
-}
-
-static int watch_directory(int inotify_fd, const char *remote)
-{
-	char copy[SOCKET_PATH_BYTES];
-
-	snprintf(copy, sizeof(copy), "%s", remote);
-	return inotify_add_watch(inotify_fd, dirname(copy),
-				 IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0
-		       ? -errno
-		       : 0;
 }
 
 /*
@@ -87,13 +63,14 @@ static int watch_directory(int inotify_fd, const char *remote)
  */
 static bool look_again(struct sw *sw, struct port *p)
 {
-	int unwatched = watch_directory(p->control_fd, p->endpoint->remote);
-	int err = 0;
+	int unwatched;
+	int err = opener_dgram_look(sw_opener(sw), p->endpoint, p->fd,
+				    p->control_fd, p->detached, &unwatched);
 
-	if (p->detached || !unwatched) {
-		err = connect_to_remote(p);
+	if (err == -ETIMEDOUT || err == -ENOTCONN)
+		return err == -ETIMEDOUT;
+	if (p->detached || !unwatched)
 		set_detached(sw, p, err);
-	}
 	return unwatched || (err && err != -ENOENT);
 }
 
@@ -101,13 +78,14 @@ static bool look_again(struct sw *sw, struct port *p)
 static int send_failed(struct sw *sw, struct port *p,
 		       struct frame *const *frames, unsigned n)
 {
-	int err;
+	int unwatched, err;
 
 	if (!p->file) {
 		port_fail(&sw->ports, p, "the other side has gone");
 		return -ENETDOWN;
 	}
-	err = connect_to_remote(p);
+	err = opener_dgram_look(sw_opener(sw), p->endpoint, p->fd, -1, true,
+				&unwatched);
 	if (!err)
 		return message_send(sw, p, frames, n);
 	set_detached(sw, p, err);
@@ -135,7 +113,7 @@ static void watch(struct sw *sw, struct port *p)
 	if (!sqe)
 		return;
 	io_uring_prep_poll_add(sqe, p->control_fd, POLLIN);
-	loop_tag(sqe, LOOP_CONTROL, p);
+	loop_tag(sw, sqe, LOOP_CONTROL, p);
 }
 
 static void dgram_arm_recv(struct sw *sw, struct port *p)
@@ -197,53 +175,32 @@ static void dgram_on_control(struct sw *sw, struct port *p, int res)
 	watch(sw, p);
 }
 
-static int watch_open(const char *remote, char *why, size_t why_bytes)
-{
-	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	int err;
-
-	if (fd < 0) {
-		err = -errno;
-		snprintf(why, why_bytes, "inotify: %s%s", strerror(-err),
-			 err == -EMFILE ? " (raise sysctl fs.inotify.max_user_instances)"
-					: "");
-		return err;
-	}
-	err = watch_directory(fd, remote);
-	if (err) {
-		snprintf(why, why_bytes, "remote=%s: its directory: %s", remote,
-			 strerror(-err));
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
 int dgram_port_open(struct sw *sw, const struct endpoint *e, char *why,
 		    size_t why_bytes)
 {
 	struct port *p = port_new(&sw->ports, &dgram_ops, e->queue, sw->now_ms);
-	int err = -ENOMEM;
+	int unwatched, err = -ENOMEM;
 
-	if (p)
-		p->file = calloc(1, sizeof(*p->file));
-	if (!p || !p->file)
+	if (!p)
+		goto no_memory;
+	p->endpoint = e;
+	p->file = calloc(1, sizeof(*p->file));
+	if (!p->file)
 		goto no_memory;
 	p->file->fd = -1;
-	p->endpoint = e;
-	p->control_fd = watch_open(e->remote, why, why_bytes);
-	if (p->control_fd < 0)
-		return p->control_fd;
-	err = socket_file_open(p->file, e->argument, SOCK_DGRAM,
-			       endpoint_mode(e), e->group, why, why_bytes);
+	err = opener_dgram(sw_opener(sw), e, p->file, &p->control_fd, why,
+			   why_bytes);
 	if (err)
 		return err;
 	p->fd = p->file->fd;
 	err = message_open(sw, p, e->mtu);
 	if (err)
 		goto no_memory;
+	loop_file_add(&sw->loop, p->fd);
+	loop_file_add(&sw->loop, p->control_fd);
 	p->reattach = look_again;
-	p->detached = connect_to_remote(p) != 0;
+	p->detached = opener_dgram_look(sw_opener(sw), e, p->fd, -1, true,
+					&unwatched) != 0;
 	if (p->detached)
 		port_io_look(sw, p);
 	port_name_give(&sw->ports, p, e->name, 0);
@@ -254,6 +211,20 @@ no_memory:
 	snprintf(why, why_bytes, "--port dgram:%s: cannot get buffers: %s",
 		 e->argument, strerror(-err));
 	return err;
+}
+
+int dgram_adopt(struct sw *sw, struct port *p, const struct file_record *file)
+{
+	if (p->endpoint->kind == PORT_FD)
+		return 0;
+	p->file = calloc(1, sizeof(*p->file));
+	if (!p->file)
+		return -ENOMEM;
+	file_record_read(file, p->fd, p->file);
+	p->reattach = look_again;
+	if (p->detached)
+		port_io_look(sw, p);
+	return 0;
 }
 
 const struct port_ops dgram_ops = {

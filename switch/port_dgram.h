@@ -23,4 +23,11 @@ extern const struct port_ops dgram_ops;
 int dgram_port_open(struct sw *sw, const struct endpoint *e, char *why,
 		    size_t why_bytes);
 
+struct file_record;
+struct port;
+
+/* @p, which another process has left, with its socket's @file. Returns 0 or
+ * -ENOMEM. */
+int dgram_adopt(struct sw *sw, struct port *p, const struct file_record *file);
+
 #endif

@@ -106,7 +106,7 @@ int inherit_port_open(struct sw *sw, const struct endpoint *e, char *why,
 	int err;
 
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	err = tap_port_adopt(sw, e, fd, why, why_bytes);
+	err = tap_port_inherit(sw, e, fd, why, why_bytes);
 	if (err != -ENOTTY)
 		return err;
 	wrong = find_ops(fd, &ops);
@@ -123,6 +123,7 @@ int inherit_port_open(struct sw *sw, const struct endpoint *e, char *why,
 	if (err)
 		return complain(fd, "cannot get receive buffers", why,
 				why_bytes);
+	loop_file_add(&sw->loop, fd);
 	port_name_give(&sw->ports, p, e->name, 0);
 	port_up(&sw->ports, p);
 	return 0;

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "ether.h"
@@ -10,8 +12,10 @@
 #include "log.h"
 #include "loop.h"
 #include "mac.h"
+#include "opener.h"
 #include "port.h"
 #include "port_slow.h"
+#include "socket_file.h"
 #include "sw.h"
 #include "trace.h"
 
@@ -93,7 +97,7 @@ int port_io_received(struct sw *sw, struct port *p, int res, uint32_t flags)
 		return 0;
 	if (res == -ENOBUFS)
 		port_starve(&sw->ports, p, sw->now_ms);
-	else if (res < 0 && res != -EAGAIN && res != -EINTR)
+	else if (res < 0 && !port_io_again(res))
 		return res;
 	else
 		p->ops->arm_recv(sw, p);
@@ -103,10 +107,12 @@ int port_io_received(struct sw *sw, struct port *p, int res, uint32_t flags)
 void port_io_detach(struct sw *sw, struct port *p)
 {
 	loop_cancel(sw, p, ARMED_RECV | ARMED_WRITABLE);
+	loop_file_remove(&sw->loop, p->fd);
 	close(p->fd);
 	p->fd = -1;
 	p->detached = true;
-	mac_flush_port(sw->forward.macs, p->id);
+	port_changed(&sw->ports, p);
+	mac_flush_learned(sw->forward.macs, p->id);
 	port_io_look(sw, p);
 }
 
@@ -114,6 +120,21 @@ void port_io_look(struct sw *sw, struct port *p)
 {
 	p->looking = true;
 	sw->ports_looking = true;
+}
+
+void port_io_remove_file(struct sw *sw, struct port *p)
+{
+	struct sockaddr_un own = { 0 };
+	socklen_t bytes = sizeof(own) - 1;
+
+	if (p->file) {
+		opener_close_file(sw_opener(sw), p->file);
+		p->fd = -1;
+	} else if (p->is_vde && p->fd >= 0 &&
+		   !getsockname(p->fd, (void *)&own, &bytes) &&
+		   own.sun_path[0]) {
+		opener_remove_data_file(sw_opener(sw), own.sun_path);
+	}
 }
 
 bool port_io_other_side_has_gone(const struct port *p)
@@ -147,5 +168,5 @@ void port_io_wait_writable(struct sw *sw, struct port *p)
 	if (!sqe)
 		return;
 	io_uring_prep_poll_add(sqe, p->fd, POLLOUT);
-	loop_tag(sqe, LOOP_WRITABLE, p);
+	loop_tag(sw, sqe, LOOP_WRITABLE, p);
 }

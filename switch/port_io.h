@@ -5,6 +5,7 @@
 #ifndef PORT_IO_H
 #define PORT_IO_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,6 +20,13 @@ uint32_t port_io_buffer_bytes(uint32_t mtu);
  * -errno and nothing has changed.
  */
 int port_io_open(struct sw *sw, struct port *p, uint32_t slot_bytes);
+
+/* A receive that failed with @res is asked for once more: what the port's other
+ * side has nothing to do with must not cost it its port. */
+static inline bool port_io_again(int res)
+{
+	return res == -EAGAIN || res == -EINTR || res == -ENOMEM;
+}
 
 /*
  * A completed receive: a frame is forwarded, an empty one counted, want of
@@ -43,6 +51,9 @@ void port_io_detach(struct sw *sw, struct port *p);
 
 /* Call p->reattach in the next tick. */
 void port_io_look(struct sw *sw, struct port *p);
+
+/* @p is about to be freed: the file of its socket goes, if it has one. */
+void port_io_remove_file(struct sw *sw, struct port *p);
 
 /* Whether the other side of a connection has gone, even if it has left frames
  * that are still to be read. */

@@ -72,5 +72,5 @@ void message_arm_recv(struct sw *sw, struct port *p)
 	io_uring_prep_recv_multishot(sqe, p->fd, NULL, 0, MSG_TRUNC);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = loop_buffer_group(p->id);
-	loop_tag(sqe, LOOP_RECV, p);
+	loop_tag(sw, sqe, LOOP_RECV, p);
 }

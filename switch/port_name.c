@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "port.h"
+#include "port_security.h"
 
 struct port *port_by_name(const struct ports *ps, const char *name)
 {
@@ -18,8 +19,8 @@ struct port *port_by_name(const struct ports *ps, const char *name)
 static struct port_past *past_find(struct ports *ps, const char *name)
 {
 	for (int i = 0; i < PORT_NAMES_KEPT; i++)
-		if (!strcmp(ps->past[i].name, name))
-			return &ps->past[i];
+		if (!strcmp(ps->memory->past[i].name, name))
+			return &ps->memory->past[i];
 	return NULL;
 }
 
@@ -32,7 +33,7 @@ static struct port_past *past_place(struct ports *ps, const char *name)
 		past = past_find(ps, "");
 	if (past)
 		return past;
-	past = &ps->past[ps->past_next];
+	past = &ps->memory->past[ps->past_next];
 	ps->past_next = (uint16_t)((ps->past_next + 1) % PORT_NAMES_KEPT);
 	return past;
 }
@@ -47,7 +48,7 @@ static void come_back(struct ports *ps, struct port *p)
 	if (!past)
 		return;
 	*p->counters = past->counters;
-	port_counters_subtract(&ps->gone, &past->counters);
+	port_counters_subtract(&ps->memory->gone, &past->counters);
 	p->kept = true;
 	p->last = past->settings;
 	past->name[0] = '\0';
@@ -120,10 +121,32 @@ void port_name_give(struct ports *ps, struct port *p, const char *name,
 		try_number(ps, p, number);
 }
 
+void port_name_restore(struct ports *ps, struct port *p, const char *name,
+		       unsigned number, bool named)
+{
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	p->named = named;
+	if (!number || ps->numbers[number - 1])
+		return;
+	ps->numbers[number - 1] = true;
+	p->number = (uint16_t)number;
+}
+
 void port_rename(struct port *p, const char *name)
 {
 	snprintf(p->name, sizeof(p->name), "%s", name);
 	p->named = true;
+}
+
+void port_settings_of(const struct port *p, struct port_settings *to)
+{
+	*to = (struct port_settings){
+		.flags = p->flags & (uint16_t)~PORT_OBSERVED,
+		.mac_limit = p->mac_limit,
+		.queue = p->queue_max,
+	};
+	memcpy(to->mirror_name, p->mirror_name, sizeof(p->mirror_name));
+	port_storm_rates(p, to->storm_rates);
 }
 
 void port_name_leave(struct ports *ps, const struct port *p,
@@ -138,11 +161,5 @@ void port_name_leave(struct ports *ps, const struct port *p,
 	past = past_place(ps, p->name);
 	snprintf(past->name, sizeof(past->name), "%s", p->name);
 	past->counters = *last;
-	past->settings = (struct port_settings){
-		.flags = p->flags & (uint8_t)~PORT_OBSERVED,
-		.mac_limit = p->mac_limit,
-		.queue = p->queue_max,
-	};
-	memcpy(past->settings.mirror_name, p->mirror_name,
-	       sizeof(p->mirror_name));
+	port_settings_of(p, &past->settings);
 }

@@ -9,8 +9,11 @@
 #ifndef PORT_NAME_H
 #define PORT_NAME_H
 
+#include <stdbool.h>
+
 struct port;
 struct port_counters;
+struct port_settings;
 struct ports;
 
 /*
@@ -28,7 +31,15 @@ struct port *port_by_name(const struct ports *ps, const char *name);
 void port_name_leave(struct ports *ps, const struct port *p,
 		     const struct port_counters *last);
 
+/* What @p is set to now. */
+void port_settings_of(const struct port *p, struct port_settings *to);
+
 /* @p, which is up, is called @name, which nobody else is, from now on. */
 void port_rename(struct port *p, const char *name);
+
+/* What another process had called @p, which is joining: what is remembered under
+ * its name stays as it is. */
+void port_name_restore(struct ports *ps, struct port *p, const char *name,
+		       unsigned number, bool named);
 
 #endif

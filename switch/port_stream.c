@@ -11,6 +11,7 @@
 #include "forward.h"
 #include "frame.h"
 #include "loop.h"
+#include "mac.h"
 #include "port.h"
 #include "port_io.h"
 #include "port_slow.h"
@@ -21,6 +22,8 @@ struct stream {
 	struct stream_parser parser;
 	struct frame *frame; /* being put together, or NULL */
 	uint32_t at, end;    /* what of bytes has not been looked at */
+	bool lost;	     /* where in the stream we are is not known */
+	uint32_t searched;   /* bytes, since then */
 	uint32_t rest_at, rest_end; /* of rest: a frame's part not yet out */
 	uint8_t *rest;
 	uint8_t bytes[STREAM_READ_BYTES];
@@ -62,6 +65,7 @@ void stream_restart(struct port *p)
 	drop_frame(s);
 	s->parser = (struct stream_parser){ 0 };
 	s->at = s->end = 0;
+	s->lost = false;
 	s->rest_at = s->rest_end = 0;
 	p->unfinished = false;
 }
@@ -76,6 +80,94 @@ static void stream_release(struct port *p)
 	free(p->stream->rest);
 	free(p->stream);
 	p->stream = NULL;
+}
+
+void stream_adopt(struct port *p)
+{
+	p->stream->lost = true;
+	p->stream->searched = 0;
+}
+
+/* The parts of a stream between two frames, one behind the other. */
+struct saved {
+	struct stream_parser parser;
+	uint32_t frame_bytes, read_bytes, rest_bytes;
+};
+
+static uint32_t frame_have(const struct port *p)
+{
+	const struct stream *s = p->stream;
+
+	return s->frame && s->parser.length <= p->pool->slot_bytes
+		       ? s->parser.have
+		       : 0;
+}
+
+size_t stream_save(const struct port *p, FILE *to)
+{
+	const struct stream *s = p->stream;
+	const struct saved saved = {
+		.parser = s->parser,
+		.frame_bytes = stream_at_boundary(&s->parser) ? 0 : frame_have(p),
+		.read_bytes = s->end - s->at,
+		.rest_bytes = p->unfinished ? s->rest_end - s->rest_at : 0,
+	};
+
+	/* Who is lost has nothing to leave but what is lost as well. */
+	if (s->lost)
+		return 0;
+	fwrite(&saved, sizeof(saved), 1, to);
+	if (saved.frame_bytes)
+		fwrite(s->frame->data, 1, saved.frame_bytes, to);
+	fwrite(s->bytes + s->at, 1, saved.read_bytes, to);
+	if (saved.rest_bytes)
+		fwrite(s->rest + s->rest_at, 1, saved.rest_bytes, to);
+	return sizeof(saved) + saved.frame_bytes + saved.read_bytes +
+	       saved.rest_bytes;
+}
+
+static bool is_sound(const struct port *p, const struct saved *saved,
+		     size_t bytes)
+{
+	const struct stream_parser *s = &saved->parser;
+	uint32_t slot = p->pool->slot_bytes;
+
+	return s->header_have <= STREAM_HEADER_BYTES &&
+	       s->length <= STREAM_FRAME_MAX && s->have <= s->length &&
+	       saved->frame_bytes <= slot &&
+	       (saved->frame_bytes == s->have || s->length > slot ||
+		s->header_have < STREAM_HEADER_BYTES) &&
+	       saved->read_bytes <= STREAM_READ_BYTES &&
+	       saved->rest_bytes <= slot + STREAM_HEADER_BYTES &&
+	       sizeof(*saved) + saved->frame_bytes + saved->read_bytes +
+			       saved->rest_bytes ==
+		       bytes;
+}
+
+bool stream_load(struct port *p, const uint8_t *from, size_t bytes)
+{
+	struct stream *s = p->stream;
+	struct saved saved;
+
+	if (bytes < sizeof(saved))
+		return false;
+	memcpy(&saved, from, sizeof(saved));
+	if (!is_sound(p, &saved, bytes))
+		return false;
+	stream_restart(p);
+	from += sizeof(saved);
+	s->parser = saved.parser;
+	if (!stream_at_boundary(&s->parser))
+		s->frame = pool_get(p->pool);
+	if (s->frame)
+		memcpy(s->frame->data, from, saved.frame_bytes);
+	from += saved.frame_bytes;
+	memcpy(s->bytes, from, saved.read_bytes);
+	s->end = saved.read_bytes;
+	memcpy(s->rest, from + saved.read_bytes, saved.rest_bytes);
+	s->rest_end = saved.rest_bytes;
+	p->unfinished = saved.rest_bytes;
+	return true;
 }
 
 /* A frame that is too long for our buffers is let pass, and counted. */
@@ -125,18 +217,63 @@ static bool take_frames(struct sw *sw, struct port *p)
 	return s->at == s->end && verdict != STREAM_BAD;
 }
 
+struct whose {
+	struct mac_table *macs;
+	uint16_t port;
+	uint32_t now_s;
+};
+
+static bool is_known(const void *context, uint64_t address)
+{
+	const struct whose *w = context;
+
+	return mac_lookup(w->macs, address, w->now_s) == w->port;
+}
+
+/*
+ * The switch before us was killed with a part of the stream in its hands. What
+ * is read is searched for the beginning of a frame. False: more has to come.
+ */
+static bool find_frame(struct sw *sw, struct port *p)
+{
+	const struct whose w = { sw->forward.macs, p->id, sw_now_s(sw) };
+	struct stream *s = p->stream;
+	int32_t found = stream_find(s->bytes, s->end, is_known, &w);
+
+	if (found >= 0) {
+		s->at = (uint32_t)found;
+		s->lost = false;
+		return true;
+	}
+	if (s->end < sizeof(s->bytes))
+		return false;
+	s->searched += STREAM_READ_BYTES / 2;
+	s->end = STREAM_READ_BYTES / 2;
+	memmove(s->bytes, s->bytes + s->end, s->end);
+	if (s->searched > STREAM_SEARCH_BYTES)
+		port_lost(sw, p, "the switch has been restarted, and no frame begins in what comes");
+	return false;
+}
+
 static void stream_arm_recv(struct sw *sw, struct port *p)
 {
 	struct io_uring_sqe *sqe;
+	uint32_t kept;
 
-	if (p->state != PORT_UP || p->detached || !take_frames(sw, p))
+	if (p->state != PORT_UP || p->detached)
+		return;
+	if (p->stream->lost ? find_frame(sw, p) && !take_frames(sw, p)
+			    : !take_frames(sw, p))
+		return;
+	if (p->failed || p->detached)
 		return;
 	sqe = loop_port_sqe(sw, p, ARMED_RECV);
 	if (!sqe)
 		return;
-	io_uring_prep_recv(sqe, p->fd, p->stream->bytes,
-			   sizeof(p->stream->bytes), 0);
-	loop_tag(sqe, LOOP_RECV, p);
+	kept = p->stream->lost ? p->stream->end : 0;
+	io_uring_prep_recv(sqe, p->fd, p->stream->bytes + kept,
+			   sizeof(p->stream->bytes) - kept, 0);
+	loop_tag(sw, sqe, LOOP_RECV, p);
 }
 
 /* A reset is told before what had come earlier, and once. */
@@ -150,24 +287,13 @@ static void stream_on_recv(struct sw *sw, struct port *p, int res,
 		p->last_recv_ms = sw->now_ms;
 		sw->warm = true;
 		p->stream->at = 0;
-		p->stream->end = (uint32_t)res;
-	} else if (res != -EAGAIN && res != -EINTR && res != -ECONNRESET) {
+		p->stream->end = (p->stream->lost ? p->stream->end : 0) +
+				 (uint32_t)res;
+	} else if (!port_io_again(res) && res != -ECONNRESET) {
 		port_lost(sw, p, res ? strerror(-res) : "the other side has gone");
 		return;
 	}
 	stream_arm_recv(sw, p);
-}
-
-/* What one call hands over: the rest of a frame, then frames with headers. */
-struct gathered {
-	uint8_t headers[SEND_BATCH][STREAM_HEADER_BYTES];
-	struct iovec parts[2 * SEND_BATCH + 1];
-	unsigned count;
-};
-
-static void gather(struct gathered *g, const void *bytes, size_t len)
-{
-	g->parts[g->count++] = (struct iovec){ (void *)bytes, len };
 }
 
 /* @sent bytes of a header and its frame are out; keep the others. */
@@ -183,55 +309,9 @@ static void keep_rest(struct port *p, const uint8_t *header,
 	p->unfinished = true;
 }
 
-/* How many frames @sent bytes are, a part of one included. */
-static int count_sent(struct port *p, const struct gathered *g,
-		      struct frame *const *frames, unsigned n, size_t sent)
+/* What could not be sent, and why. */
+static int send_failed(struct sw *sw, struct port *p)
 {
-	struct stream *s = p->stream;
-	unsigned i = 0;
-
-	if (p->unfinished) {
-		size_t rest = s->rest_end - s->rest_at;
-		size_t out = sent < rest ? sent : rest;
-
-		s->rest_at += (uint32_t)out;
-		p->unfinished = s->rest_at < s->rest_end;
-		sent -= out;
-	}
-	for (; sent && i < n; i++) {
-		size_t whole = STREAM_HEADER_BYTES + frames[i]->len;
-
-		if (sent < whole) {
-			keep_rest(p, g->headers[i], frames[i], sent);
-			sent = whole;
-		}
-		sent -= whole;
-	}
-	return (int)i;
-}
-
-static int stream_send(struct sw *sw, struct port *p,
-		       struct frame *const *frames, unsigned n)
-{
-	struct gathered g;
-	struct msghdr message = { .msg_iov = g.parts };
-	struct stream *s = p->stream;
-	ssize_t sent;
-
-	if (p->detached)
-		return -ENETDOWN;
-	g.count = 0;
-	if (p->unfinished)
-		gather(&g, s->rest + s->rest_at, s->rest_end - s->rest_at);
-	for (unsigned i = 0; i < n; i++) {
-		stream_header(g.headers[i], frames[i]->len);
-		gather(&g, g.headers[i], STREAM_HEADER_BYTES);
-		gather(&g, frames[i]->data, frames[i]->len);
-	}
-	message.msg_iovlen = g.count;
-	sent = sendmsg(p->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (sent >= 0)
-		return count_sent(p, &g, frames, n, (size_t)sent);
 	if (errno == EAGAIN || errno == EINTR)
 		return -EAGAIN;
 	/* Without its rest a frame's beginning cannot be made good again. */
@@ -239,6 +319,57 @@ static int stream_send(struct sw *sw, struct port *p,
 		port_lost(sw, p, "a frame could be sent in part only");
 	/* That the other side has gone is for the receiving side to find. */
 	return errno == EPIPE || errno == ECONNRESET ? -ENETDOWN : -errno;
+}
+
+/* Returns 0 when it is out, or -errno. */
+static int send_rest(struct sw *sw, struct port *p)
+{
+	struct stream *s = p->stream;
+	ssize_t sent = send(p->fd, s->rest + s->rest_at,
+			    s->rest_end - s->rest_at,
+			    MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (sent < 0)
+		return send_failed(sw, p);
+	s->rest_at += (uint32_t)sent;
+	p->unfinished = s->rest_at < s->rest_end;
+	return p->unfinished ? -EAGAIN : 0;
+}
+
+/*
+ * A message a frame: the kernel takes it whole or not at all (up to some 48 KiB,
+ * af_unix.c, unix_stream_sendmsg), so that a switch that is killed in between
+ * leaves no half a frame behind. Behind one that it has taken in part, it takes no
+ * other (socket.c, __sys_sendmmsg).
+ */
+static int stream_send(struct sw *sw, struct port *p,
+		       struct frame *const *frames, unsigned n)
+{
+	uint8_t headers[SEND_BATCH][STREAM_HEADER_BYTES];
+	struct mmsghdr messages[SEND_BATCH];
+	struct iovec parts[SEND_BATCH][2];
+	int err = 0, taken;
+
+	if (p->detached)
+		return -ENETDOWN;
+	if (p->unfinished)
+		err = send_rest(sw, p);
+	if (err || !n)
+		return err;
+	for (unsigned i = 0; i < n; i++) {
+		stream_header(headers[i], frames[i]->len);
+		parts[i][0] = (struct iovec){ headers[i], sizeof(headers[i]) };
+		parts[i][1] = (struct iovec){ frames[i]->data, frames[i]->len };
+		messages[i].msg_hdr = (struct msghdr){ .msg_iov = parts[i],
+						       .msg_iovlen = 2 };
+	}
+	taken = sendmmsg(p->fd, messages, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (taken <= 0)
+		return taken ? send_failed(sw, p) : -EAGAIN;
+	n = (unsigned)taken - 1;
+	if (messages[n].msg_len < STREAM_HEADER_BYTES + frames[n]->len)
+		keep_rest(p, headers[n], frames[n], messages[n].msg_len);
+	return taken;
 }
 
 const struct port_ops stream_ops = {

@@ -1,40 +1,31 @@
 #include "port_uml.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <liburing.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "handover_parts.h"
 #include "listener.h"
 #include "log.h"
+#include "opener.h"
+#include "opener_join.h"
 #include "port_io.h"
 #include "port_message.h"
 #include "port_name.h"
-#include "socket_file.h"
 #include "sw.h"
 #include "wire_join.h"
 
-/* A data socket's file goes with it. */
-static void remove_data_file(int fd)
-{
-	struct sockaddr_un own = { 0 };
-	socklen_t bytes = sizeof(own);
-
-	if (!getsockname(fd, (void *)&own, &bytes) && own.sun_path[0])
-		unlink(own.sun_path);
-}
-
+/* The file of its data socket goes before that: port_io_remove_file(). */
 static void uml_release(struct port *p)
 {
-	if (p->fd >= 0) {
-		remove_data_file(p->fd);
+	if (p->fd >= 0)
 		close(p->fd);
-	}
+	/* The opener may have it as well for now. */
+	if (p->asked)
+		shutdown(p->control_fd, SHUT_RDWR);
 	close(p->control_fd);
 }
 
@@ -62,110 +53,7 @@ static void arm_control(struct sw *sw, struct port *p)
 		return;
 	io_uring_prep_recv(sqe, p->control_fd, p->request + p->request_bytes,
 			   sizeof(p->request) - p->request_bytes, 0);
-	loop_tag(sqe, LOOP_CONTROL, p);
-}
-
-void uml_start(struct sw *sw, struct port *p)
-{
-	arm_control(sw, p);
-}
-
-/* An abstract name that nobody can guess and take first. The guest is told all
- * 108 bytes of it and uses them all. */
-static int make_abstract_address(struct sockaddr_un *addr)
-{
-	uint64_t secret[2];
-
-	*addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
-		return -EIO;
-	snprintf(addr->sun_path + 1, sizeof(addr->sun_path) - 1,
-		 "ringswitch/%d/%016llx%016llx", getpid(),
-		 (unsigned long long)secret[0], (unsigned long long)secret[1]);
-	return 0;
-}
-
-/* DIR/001.5 or PATH.001.5; there may be one left of a switch that was killed:
- * behind a listener that is ours nobody else has any. False if such a path is
- * too long. */
-static bool bind_path(const struct sw *sw, const struct port *p,
-		      struct sockaddr_un *addr)
-{
-	char prefix[SOCKET_PATH_BYTES];
-	struct stat st;
-	int length;
-
-	if (!listener_data_prefix(sw, p->endpoint, prefix, sizeof(prefix)))
-		return false;
-	*addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	length = snprintf(addr->sun_path, sizeof(addr->sun_path), "%s%03u.%d",
-			  prefix, p->id + 1u, p->fd);
-	if ((size_t)length >= sizeof(addr->sun_path))
-		return false;
-	if (!lstat(addr->sun_path, &st) && S_ISSOCK(st.st_mode))
-		unlink(addr->sun_path);
-	/* Strangers are refused because it is connected. */
-	return !socket_file_bind(p->fd, addr, 0666);
-}
-
-static int bind_abstract(const struct port *p, struct sockaddr_un *addr)
-{
-	int err = make_abstract_address(addr);
-
-	if (err)
-		return err;
-	return bind(p->fd, (const void *)addr, sizeof(*addr)) ? -errno : 0;
-}
-
-/*
- * A path that the guest names could be a socket that it may not send to itself,
- * and we may: it has to be its own. What is looked at is what is connected to.
- */
-static int connect_to_own(const struct port *p, const struct sockaddr_un *guest)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	char path[SOCKET_PATH_BYTES + 1] = "";
-	struct stat st;
-	int fd, err = 0;
-
-	memcpy(path, guest->sun_path, sizeof(guest->sun_path));
-	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d", fd);
-	if (fstat(fd, &st) || !S_ISSOCK(st.st_mode) || st.st_uid != p->peer_uid)
-		err = -EPERM;
-	else if (connect(p->fd, (const void *)&addr, sizeof(addr)))
-		err = -errno;
-	close(fd);
-	return err;
-}
-
-static int connect_to_guest(const struct port *p,
-			    const struct sockaddr_un *guest)
-{
-	if (guest->sun_path[0] && p->peer_uid != geteuid())
-		return connect_to_own(p, guest);
-	return connect(p->fd, (const void *)guest, sizeof(*guest)) ? -errno : 0;
-}
-
-/* Connected before it has a name: no datagram of a stranger can get in. */
-static int open_data_socket(const struct sw *sw, struct port *p,
-			    const struct join_request *request,
-			    struct sockaddr_un *own)
-{
-	int err;
-
-	p->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (p->fd < 0)
-		return -errno;
-	socket_refuse_descriptors(p->fd);
-	err = connect_to_guest(p, &request->addr);
-	if (err)
-		return err;
-	if (request->vde && bind_path(sw, p, own))
-		return 0;
-	return bind_abstract(p, own);
+	loop_tag(sw, sqe, LOOP_CONTROL, p);
 }
 
 /* The guest reads the reply with one read() and hangs until it comes. */
@@ -189,18 +77,31 @@ static void reclaim(struct sw *sw, const struct port *p, unsigned number)
 		listener_reclaim_name(sw, name);
 }
 
-static void take_part(struct sw *sw, struct port *p,
-		      const struct join_request *request)
+void uml_adopt(struct port *p, bool vde)
 {
-	if (request->vde) {
+	struct sockaddr_un guest = { 0 };
+	socklen_t bytes = sizeof(guest);
+
+	if (vde) {
 		p->kind = "vde";
 		p->is_vde = true;
-		memcpy(p->description, request->description,
-		       sizeof(p->description));
 	} else {
 		p->frame_max = UML_FRAME_MAX;
 		p->tags_extra = false;
 	}
+	/* If another process has asked for it: paths have gone by now. */
+	if (!p->guest[0] && !getpeername(p->fd, (void *)&guest, &bytes) &&
+	    !guest.sun_path[0])
+		p->guest[1] = opener_guest_hash(&guest);
+}
+
+static void take_part(struct sw *sw, struct port *p,
+		      const struct join_request *request)
+{
+	uml_adopt(p, request->vde);
+	if (request->vde)
+		memcpy(p->description, request->description,
+		       sizeof(p->description));
 	reclaim(sw, p, request->number);
 	port_name_give(&sw->ports, p, p->endpoint->name, request->number);
 	port_up(&sw->ports, p);
@@ -216,30 +117,29 @@ static void take_part(struct sw *sw, struct port *p,
 	arm_control(sw, p);
 }
 
-static void join(struct sw *sw, struct port *p,
-		 const struct join_request *request)
+/* --- joining --------------------------------------------------------------- */
+
+/* Its request is there, all of it, and stays until it takes part. */
+static void ask_for_data_socket(struct sw *sw, struct port *p,
+				const struct join_request *request)
 {
-	struct sockaddr_un own;
-	const char *doing = "connect to the guest's data socket";
-	int err = open_data_socket(sw, p, request, &own);
+	struct opener_join join = {
+		.gen = p->gen,
+		.port = p->id,
+		.vde = request->vde,
+		.addr = request->addr,
+	};
+	int err;
 
-	if (err)
-		goto fail;
-	doing = "get receive buffers";
-	err = message_open(sw, p, p->endpoint->mtu);
-	if (err)
-		goto fail;
-	doing = "reply";
-	err = reply(p, &own);
-	if (err)
-		goto fail;
-	take_part(sw, p, request);
-	return;
-
-fail:
-	log_guest(sw->now_ms, "pid %u uid %u: cannot %s: %s", p->peer_pid,
-		  p->peer_uid, doing, strerror(-err));
-	port_fail(&sw->ports, p, "it cannot be attached");
+	if (request->vde &&
+	    !listener_data_prefix(sw, p->endpoint, join.prefix,
+				  sizeof(join.prefix)))
+		join.prefix[0] = '\0';
+	err = opener_join(sw, p, &join);
+	p->asked = !err;
+	/* The next tick asks again. */
+	if (err && err != -EAGAIN)
+		port_fail(&sw->ports, p, "nobody can make its data socket: see the log above");
 }
 
 static void on_request(struct sw *sw, struct port *p)
@@ -249,7 +149,7 @@ static void on_request(struct sw *sw, struct port *p)
 
 	switch (join_parse(p->request, p->request_bytes, &request, &why)) {
 	case JOIN_OK:
-		join(sw, p, &request);
+		ask_for_data_socket(sw, p, &request);
 		break;
 	case JOIN_MORE:
 		arm_control(sw, p);
@@ -260,11 +160,121 @@ static void on_request(struct sw *sw, struct port *p)
 	}
 }
 
+void uml_start(struct sw *sw, struct port *p)
+{
+	on_request(sw, p);
+}
+
+static bool same_name(int fd, int other_fd)
+{
+	struct sockaddr_un name = { 0 }, other = { 0 };
+	socklen_t bytes = sizeof(name), other_bytes = sizeof(other);
+
+	return !getpeername(fd, (void *)&name, &bytes) &&
+	       !getpeername(other_fd, (void *)&other, &other_bytes) &&
+	       bytes == other_bytes && !memcmp(&name, &other, bytes);
+}
+
+/* The port that has the guest's socket already. */
+static struct port *holder_of(struct sw *sw, const struct port *p)
+{
+	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
+		struct port *other = sw->ports.by_id[i];
+
+		if (other->state == PORT_UP && other->ops == &uml_ops &&
+		    !memcmp(other->guest, p->guest, sizeof(p->guest)) &&
+		    (p->guest[0] || same_name(p->fd, other->fd)))
+			return other;
+	}
+	return NULL;
+}
+
+/* Whoever names another guest's socket would have us send it what is not for
+ * it. One whose guest has gone may be the same guest again. */
+static int claim(struct sw *sw, struct port *p)
+{
+	struct port *holder = holder_of(sw, p);
+
+	if (!holder)
+		return 0;
+	if (!port_io_other_side_has_gone(holder))
+		return -EADDRINUSE;
+	port_fail(&sw->ports, holder, "the other side has gone, and is back");
+	loop_close_failed(sw);
+	return 0;
+}
+
+static void attach(struct sw *sw, struct port *p,
+		   const struct join_request *request,
+		   const struct opener_joined *answer)
+{
+	const char *doing = "connect to the guest's data socket";
+	int err = answer->result;
+
+	if (!err)
+		err = claim(sw, p);
+	if (err)
+		goto fail;
+	doing = "get receive buffers";
+	err = message_open(sw, p, p->endpoint->mtu);
+	if (err)
+		goto fail;
+	take_part(sw, p, request);
+	/* It outlives us before its guest hears that it is there. */
+	p->changed = handover_port(sw, p);
+	err = reply(p, &answer->own);
+	if (err)
+		port_fail(&sw->ports, p, "its guest takes no reply");
+	return;
+
+fail:
+	log_guest(sw->now_ms, "pid %u uid %u: cannot %s: %s%s", p->peer_pid,
+		  p->peer_uid, doing, strerror(-err),
+		  err == -EACCES ? " (its permissions must let the switch's user write to it: of VDE clients their mode=, or --user here)"
+				 : "");
+	port_fail(&sw->ports, p, "it cannot be attached");
+}
+
+/* What nobody waits for any more. */
+static void throw_away(struct sw *sw, const struct opener_joined *answer,
+		       int fd)
+{
+	if (fd < 0)
+		return;
+	close(fd);
+	if (answer->own.sun_path[0])
+		opener_remove_data_file(sw->opener, answer->own.sun_path);
+}
+
+void uml_joined(struct sw *sw, const struct opener_joined *answer, int fd)
+{
+	struct port *p = ports_find(&sw->ports, answer->port, answer->gen);
+	struct join_request request;
+	const char *why = NULL;
+
+	if (!p || p->state != PORT_JOINING || p->failed || !p->asked ||
+	    join_parse(p->request, p->request_bytes, &request, &why) != JOIN_OK) {
+		throw_away(sw, answer, fd);
+		return;
+	}
+	p->asked = false;
+	if (answer->result == -EAGAIN)
+		return;
+	if (fd >= 0) {
+		p->fd = fd;
+		loop_file_add(&sw->loop, fd);
+	}
+	memcpy(p->guest, answer->guest, sizeof(p->guest));
+	attach(sw, p, &request, answer);
+}
+
 static void uml_on_control(struct sw *sw, struct port *p, int res)
 {
 	if (p->state == PORT_CLOSING || p->failed)
 		return;
-	if (p->state == PORT_JOINING && res > 0) {
+	if (port_io_again(res)) {
+		arm_control(sw, p);
+	} else if (p->state == PORT_JOINING && res > 0) {
 		p->request_bytes += (uint32_t)res;
 		on_request(sw, p);
 	} else if (p->state == PORT_JOINING) {
@@ -281,17 +291,29 @@ static void uml_on_control(struct sw *sw, struct port *p, int res)
 	}
 }
 
+static const char *too_late(const struct port *p)
+{
+	return p->asked		   ? "its data socket cannot be reached in time"
+	       : p->request_bytes ? "request incomplete in time"
+				  : "no request in time";
+}
+
 void uml_expire_joining(struct sw *sw)
 {
+	unsigned asked = 0;
+
 	for (uint16_t i = 0; i < sw->ports.id_end && sw->ports.joining_count; i++) {
 		struct port *p = sw->ports.by_id[i];
 
-		if (p->state == PORT_JOINING &&
-		    sw->now_ms - p->since_ms >= JOIN_TIMEOUT_MS)
-			port_fail(&sw->ports, p,
-				  p->request_bytes ? "request incomplete in time"
-						   : "no request in time");
+		if (p->state != PORT_JOINING || p->failed)
+			continue;
+		if (sw->now_ms - p->since_ms >= JOIN_TIMEOUT_MS)
+			port_fail(&sw->ports, p, too_late(p));
+		else if (p->ops == &uml_ops && !p->asked && !p->armed)
+			on_request(sw, p);
+		asked += p->asked;
 	}
+	opener_join_count(sw, asked);
 }
 
 const struct port_ops uml_ops = {

@@ -79,3 +79,10 @@ void run_directory_remove(const char *path, unsigned made)
 	parent_of(path, parent, sizeof(parent));
 	rmdir(parent);
 }
+
+int run_directory_give(const char *path, unsigned made, uid_t user)
+{
+	return made && user != (uid_t)-1 && lchown(path, user, (gid_t)-1)
+		       ? -errno
+		       : 0;
+}

@@ -7,6 +7,7 @@
 #define RUN_DIRECTORY_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 /*
  * The directory of switch @name, into @path of @bytes. Returns 0, or -errno with
@@ -22,5 +23,9 @@ int run_directory_make(const char *path, unsigned *made, char *why,
 
 /* Remove what of it we have @made, if nothing is in there. */
 void run_directory_remove(const char *path, unsigned made);
+
+/* Let it, of which @made have been made, belong to @user; (uid_t)-1: to who has
+ * made it. Returns 0 or -errno. */
+int run_directory_give(const char *path, unsigned made, uid_t user);
 
 #endif

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -55,8 +57,8 @@ static int open_directory(const char *path)
  * had (a directory that may not be read, a lock that somebody keeps) we go on
  * without, with *@lock -1.
  */
-static int lock_directory(const char *path, int *lock, char *why,
-			  size_t why_bytes)
+static int lock_directory(const char *path, int max_tries, int *lock,
+			  char *why, size_t why_bytes)
 {
 	int fd = open_directory(path);
 
@@ -69,7 +71,7 @@ static int lock_directory(const char *path, int *lock, char *why,
 		return fd;
 	}
 	for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB); tries++) {
-		if (tries == RESTART_TRIES) {
+		if (tries == max_tries) {
 			close(fd);
 			return 0;
 		}
@@ -81,56 +83,84 @@ static int lock_directory(const char *path, int *lock, char *why,
 
 enum holder { NOBODY, SOMEBODY, PERHAPS_A_DEAD_PROCESS };
 
+/* One that nobody has waited for yet has ended as well. */
+static bool has_ended(pid_t pid)
+{
+	struct pollfd process = { .fd = (int)syscall(SYS_pidfd_open, pid, 0),
+				  .events = POLLIN };
+	bool ended = process.fd < 0 ? errno == ESRCH
+				    : poll(&process, 1, 0) == 1;
+
+	if (process.fd >= 0)
+		close(process.fd);
+	return ended;
+}
+
 /* The peer of a connection is who called listen(): unix(7), SO_PEERCRED. */
-static bool peer_has_ended(int fd)
+static pid_t peer_of(int fd)
 {
 	struct ucred peer = { 0 };
 	socklen_t bytes = sizeof(peer);
 
-	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) &&
-	       peer.pid > 0 && kill(peer.pid, 0) && errno == ESRCH;
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes)
+		       ? 0
+		       : peer.pid;
 }
 
 /* Whose datagram socket it is, nobody tells; one that is connected to somebody
  * else answers EPERM. */
-static enum holder who_holds(const struct sockaddr_un *addr, int type)
+static enum holder who_holds(const struct sockaddr_un *addr, int type,
+			     pid_t *pid)
 {
 	int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	enum holder who = SOMEBODY;
 
 	if (fd < 0)
 		return SOMEBODY;
-	if (!connect(fd, (const void *)addr, sizeof(*addr)))
-		who = type == SOCK_DGRAM || peer_has_ended(fd)
-			      ? PERHAPS_A_DEAD_PROCESS
-			      : SOMEBODY;
-	else if (errno == ECONNREFUSED)
+	if (!connect(fd, (const void *)addr, sizeof(*addr))) {
+		*pid = type == SOCK_DGRAM ? 0 : peer_of(fd);
+		if (type == SOCK_DGRAM || (*pid > 0 && has_ended(*pid)))
+			who = PERHAPS_A_DEAD_PROCESS;
+	} else if (errno == ECONNREFUSED) {
 		who = NOBODY;
-	else if (errno == EPERM && type == SOCK_DGRAM)
+	} else if (errno == EPERM && type == SOCK_DGRAM) {
 		who = PERHAPS_A_DEAD_PROCESS;
+	}
 	close(fd);
 	return who;
 }
 
-/* Whether the socket at @addr can go: somebody made it, nobody has it. */
-static bool is_stale(const struct sockaddr_un *addr, int type)
+/* Whether the socket at @addr can go: somebody made it, nobody has it. Or else
+ * who, if that can be known. */
+static bool is_stale(const struct sockaddr_un *addr, int type, int max_tries,
+		     pid_t *pid)
 {
-	enum holder who = who_holds(addr, type);
+	enum holder who = who_holds(addr, type, pid);
 
-	for (int tries = 0; who == PERHAPS_A_DEAD_PROCESS && tries < RESTART_TRIES;
-	     tries++) {
+	for (int tries = 0;
+	     who == PERHAPS_A_DEAD_PROCESS && tries < max_tries; tries++) {
 		clock_pause();
-		who = who_holds(addr, type);
+		who = who_holds(addr, type, pid);
 	}
 	return who == NOBODY;
 }
 
+static const char *pid_text(pid_t pid, char *to, size_t bytes)
+{
+	*to = '\0';
+	if (pid > 0)
+		snprintf(to, bytes, " (%d)", pid);
+	return to;
+}
+
 /* Make room for a socket at @addr. */
-static int clear_path(const struct sockaddr_un *addr, int type, char *why,
-		      size_t why_bytes)
+static int clear_path(const struct sockaddr_un *addr, int type, int max_tries,
+		      char *why, size_t why_bytes)
 {
 	const char *path = addr->sun_path;
+	char text[32];
 	struct stat st;
+	pid_t pid = 0;
 
 	if (lstat(path, &st)) {
 		if (errno == ENOENT)
@@ -144,10 +174,10 @@ static int clear_path(const struct sockaddr_un *addr, int type, char *why,
 		    path);
 		return -EEXIST;
 	}
-	if (!is_stale(addr, type)) {
+	if (!is_stale(addr, type, max_tries, &pid)) {
 		say(why, why_bytes,
-		    "%s is in use by another process: end it or choose another path",
-		    path);
+		    "%s is in use by another process%s: end it or choose another path",
+		    path, pid_text(pid, text, sizeof(text)));
 		return -EADDRINUSE;
 	}
 	if (unlink(path) && errno != ENOENT) {
@@ -170,6 +200,14 @@ int socket_file_bind(int fd, const struct sockaddr_un *addr, int mode)
 	return err;
 }
 
+/* As for the umask, what holds for one socket of ours holds for all. */
+static uid_t owner = (uid_t)-1;
+
+void socket_file_give_to(uid_t user)
+{
+	owner = user;
+}
+
 static int bind_socket(struct socket_file *s, const struct sockaddr_un *addr,
 		       int type, int mode, gid_t group, char *why,
 		       size_t why_bytes)
@@ -184,11 +222,14 @@ static int bind_socket(struct socket_file *s, const struct sockaddr_un *addr,
 		return err;
 	}
 	if (lstat(path, &st) ||
-	    (group != (gid_t)-1 && lchown(path, (uid_t)-1, group)) ||
+	    ((owner != (uid_t)-1 || group != (gid_t)-1) &&
+	     lchown(path, owner, group)) ||
 	    (type != SOCK_DGRAM && listen(s->fd, LISTEN_BACKLOG))) {
 		err = -errno;
 		say(why, why_bytes, "%s: cannot %s: %s", path,
-		    group != (gid_t)-1 ? "give it to the group" : "listen",
+		    owner != (uid_t)-1	 ? "give it to --user"
+		    : group != (gid_t)-1 ? "give it to the group"
+					 : "listen",
 		    strerror(-err));
 		unlink(path);
 		return err;
@@ -213,6 +254,7 @@ int socket_file_open(struct socket_file *s, const char *path, int type,
 		     int mode, gid_t group, char *why, size_t why_bytes)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int max_tries = s->at_once ? 0 : RESTART_TRIES;
 	int lock, err;
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
@@ -222,10 +264,10 @@ int socket_file_open(struct socket_file *s, const char *path, int type,
 		return -errno;
 	}
 	socket_refuse_descriptors(s->fd);
-	err = lock_directory(path, &lock, why, why_bytes);
+	err = lock_directory(path, max_tries, &lock, why, why_bytes);
 	if (err)
 		goto close_socket;
-	err = clear_path(&addr, type, why, why_bytes);
+	err = clear_path(&addr, type, max_tries, why, why_bytes);
 	if (!err)
 		err = bind_socket(s, &addr, type, mode, group, why, why_bytes);
 	if (lock >= 0)
@@ -241,15 +283,21 @@ close_socket:
 	return err;
 }
 
-void socket_file_close(struct socket_file *s)
+int socket_file_remove(const struct socket_file *s)
 {
 	struct stat st;
 
+	if (!*s->path || lstat(s->path, &st) || st.st_dev != s->device ||
+	    st.st_ino != s->inode)
+		return 0;
+	return unlink(s->path) ? -errno : 0;
+}
+
+void socket_file_close(struct socket_file *s)
+{
 	if (s->fd < 0)
 		return;
 	close(s->fd);
 	s->fd = -1;
-	if (*s->path && !lstat(s->path, &st) && st.st_dev == s->device &&
-	    st.st_ino == s->inode)
-		unlink(s->path);
+	socket_file_remove(s);
 }

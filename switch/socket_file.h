@@ -5,6 +5,7 @@
 #ifndef SOCKET_FILE_H
 #define SOCKET_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 #include <sys/un.h>
@@ -13,6 +14,8 @@ struct socket_file {
 	int fd;
 	dev_t device; /* of the file that we made, to remove no other */
 	ino_t inode;
+	bool at_once; /* set by who opens it: do not wait for those who are just
+		       * giving the path up */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path) + 4096];
 };
 
@@ -41,6 +44,13 @@ void socket_refuse_descriptors(int fd);
  * moment, in which others could connect. Returns 0 or -errno.
  */
 int socket_file_bind(int fd, const struct sockaddr_un *addr, int mode);
+
+/* Remove the file, if it is still ours. Returns 0 or -errno. */
+int socket_file_remove(const struct socket_file *s);
+
+/* Sockets that are made from now on belong to @user; (uid_t)-1: to who makes
+ * them. */
+void socket_file_give_to(uid_t user);
 
 /* Close it and remove the file, if it is still ours. Does nothing if s->fd is
  * negative; a file that has no path was not made by us. */

@@ -12,6 +12,8 @@
 
 const char *stats_state(const struct port *p)
 {
+	if (p->quarantined)
+		return "quarantined";
 	if (p->flags & PORT_ADMIN_DOWN)
 		return "admin-down";
 	if (p->detached)
@@ -46,8 +48,8 @@ bool stats_port(const struct sw *sw, uint16_t id, struct stats_port *to)
 void stats_sums(struct sw *sw, struct stats_sums *to)
 {
 	*to = (struct stats_sums){
-		.closed = sw->ports.gone,
-		.total = sw->ports.gone,
+		.closed = sw->ports.memory->gone,
+		.total = sw->ports.memory->gone,
 		.closed_latency = sw->ports.gone_latency,
 		.total_latency = sw->ports.gone_latency,
 		/* Before the counters are read: it takes out what has aged. */

@@ -44,7 +44,8 @@ bool stats_port(const struct sw *sw, uint16_t id, struct stats_port *to);
 /* Looks at every port and every address: once a report. */
 void stats_sums(struct sw *sw, struct stats_sums *to);
 
-/* "up", "blocked", "stalled", "detached", "down", "admin-down". */
+/* "up", "blocked", "stalled", "detached", "down", "admin-down",
+ * "quarantined". */
 const char *stats_state(const struct port *p);
 
 /*

@@ -48,10 +48,16 @@ int vde_directory_open(const struct endpoint *e, char **made, char *why,
 {
 	const char *dir = e->argument;
 	struct stat st;
+	int err;
 
 	if (!mkdir(dir, 0700)) {
 		*made = realpath(dir, NULL);
-		return set_permissions(e, why, why_bytes);
+		if (*made)
+			return set_permissions(e, why, why_bytes);
+		err = complain(dir, "cannot make the directory", errno, why,
+			       why_bytes);
+		rmdir(dir);
+		return err;
 	}
 	if (errno != EEXIST)
 		return complain(dir, "cannot make the directory", errno, why,
@@ -60,6 +66,20 @@ int vde_directory_open(const struct endpoint *e, char **made, char *why,
 		return complain(dir, "choose another path", ENOTDIR, why,
 				why_bytes);
 	return 0;
+}
+
+/* In no range that is given to anybody: Debian's policy 9.2.2, systemd's
+ * UIDS-GIDS.md. */
+enum { NOBODY_IN_PARTICULAR = 65533 };
+
+void vde_directory_give(const char *ctl, const char *made, uid_t user)
+{
+	if (user != (uid_t)-1 && made && lchown(made, user, (gid_t)-1))
+		return;
+	if (user == (uid_t)-1 || !user)
+		user = geteuid() ? geteuid() : NOBODY_IN_PARTICULAR;
+	if (user != geteuid() && lchown(ctl, user, (gid_t)-1))
+		return; /* then clients have to see to it themselves */
 }
 
 /* "001.5" */

@@ -11,6 +11,7 @@
 #define VDE_DIRECTORY_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 enum { VDE_MODE_DEFAULT = 0600 };
 
@@ -23,6 +24,16 @@ struct endpoint;
  */
 int vde_directory_open(const struct endpoint *e, char **made, char *why,
 		       size_t why_bytes);
+
+/*
+ * The socket @ctl, and its directory @made (NULL: another's), become those of
+ * @user, (uid_t)-1: whoever we are. Clients let the owner of ctl send to their
+ * sockets, if need be with a group or everybody, unless it is root, who may
+ * anyway, they think (libvdeplug 4.0.1). Root's switch has no such privileges
+ * any more: its ctl becomes that of a user whom nobody is. Where that is not
+ * permitted it is left as it is.
+ */
+void vde_directory_give(const char *ctl, const char *made, uid_t user);
 
 /* Remove the sockets called @prefix, a number, a dot and a number. */
 void vde_directory_sweep(const char *prefix);

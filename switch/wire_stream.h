@@ -48,6 +48,17 @@ static inline bool stream_at_boundary(const struct stream_parser *s)
 	return !s->header_have;
 }
 
+/*
+ * Where in @n @bytes of a stream a frame begins, for somebody who comes into
+ * the middle of it: the offset of its length, or -1 if that cannot be said yet
+ * and more has to be seen. @known says from which addresses frames come here
+ * (as @context tells); where none is known to, several in a row that fit
+ * together are taken for frames, or one that is all there is.
+ */
+int32_t stream_find(const uint8_t *bytes, uint32_t n,
+		    bool (*known)(const void *context, uint64_t address),
+		    const void *context);
+
 /* What to write in front of a frame of @len bytes. */
 void stream_header(uint8_t header[STREAM_HEADER_BYTES], uint32_t len);
 

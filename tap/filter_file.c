@@ -52,26 +52,39 @@ static void *read_all(int fd, size_t max, size_t *bytes, char *why,
 	return data;
 }
 
-void *filter_file_read(const char *path, size_t max, size_t *bytes, char *why,
-		       size_t why_bytes)
+void *filter_file_read_from(int fd, size_t max, size_t *bytes, char *why,
+			    size_t why_bytes)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return complain(why, why_bytes, strerror(errno));
+	if (S_ISDIR(st.st_mode))
+		return complain(why, why_bytes, "is a directory: name a file");
+	if (!S_ISREG(st.st_mode))
+		return complain(why, why_bytes, "is not a regular file");
+	if (st.st_size > 0 && (size_t)st.st_size > max)
+		return too_large(why, why_bytes, max);
+	return read_all(fd, max, bytes, why, why_bytes);
+}
+
+int filter_file_open(const char *path)
 {
 	/* Opening a pipe must not wait for its other side. */
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
-	void *data = NULL;
+
+	return fd < 0 ? -errno : fd;
+}
+
+void *filter_file_read(const char *path, size_t max, size_t *bytes, char *why,
+		       size_t why_bytes)
+{
+	int fd = filter_file_open(path);
+	void *data;
 
 	if (fd < 0)
-		return complain(why, why_bytes, strerror(errno));
-	if (fstat(fd, &st))
-		complain(why, why_bytes, strerror(errno));
-	else if (S_ISDIR(st.st_mode))
-		complain(why, why_bytes, "is a directory: name a file");
-	else if (!S_ISREG(st.st_mode))
-		complain(why, why_bytes, "is not a regular file");
-	else if (st.st_size > 0 && (size_t)st.st_size > max)
-		too_large(why, why_bytes, max);
-	else
-		data = read_all(fd, max, bytes, why, why_bytes);
+		return complain(why, why_bytes, strerror(-fd));
+	data = filter_file_read_from(fd, max, bytes, why, why_bytes);
 	close(fd);
 	return data;
 }

@@ -12,4 +12,9 @@
 void *filter_file_read(const char *path, size_t max, size_t *bytes, char *why,
 		       size_t why_bytes);
 
+/* The two halves of that. The first returns a descriptor or -errno. */
+int filter_file_open(const char *path);
+void *filter_file_read_from(int fd, size_t max, size_t *bytes, char *why,
+			    size_t why_bytes);
+
 #endif

@@ -1,23 +1,16 @@
 #include "filter_program.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <elf.h>
 #include <errno.h>
-#include <linux/if_link.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
-#include "filter.h"
 #include "filter_file.h"
-
-/* Linux 6.6, linux/bpf.h: Debian 12's headers are older. */
-enum { ATTACH_TCX_EGRESS = 47 };
 
 enum { OBJECT_BYTES_MAX = 16 << 20 };
 
@@ -315,16 +308,58 @@ static struct bpf_object *open_object(const void *data, size_t bytes, char *log,
 	return NULL;
 }
 
-static int fd_of(const struct bpf_program *program)
+/* The program's descriptor once more, as libbpf closes its own; -1: no
+ * program. */
+static int take_program(const struct bpf_program *program)
 {
-	return program ? bpf_program__fd(program) : -1;
+	return program ? fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 0)
+		       : -1;
+}
+
+/*
+ * Maps live as long as programs use them; but what is only for as long as a
+ * process has a descriptor does not: the programs in a PROG_ARRAY, timers. So
+ * those come first.
+ */
+static void take_maps(const struct bpf_object *object,
+		      int maps[FILTER_OBJECT_MAPS])
+{
+	struct bpf_map *map;
+	int taken = 0;
+
+	for (int pass = 0; pass < 2; pass++)
+		bpf_object__for_each_map(map, object) {
+			bool first = bpf_map__type(map) ==
+				     BPF_MAP_TYPE_PROG_ARRAY;
+
+			if (first == !pass && taken < FILTER_OBJECT_MAPS &&
+			    bpf_map__fd(map) >= 0)
+				maps[taken++] = fcntl(bpf_map__fd(map),
+						      F_DUPFD_CLOEXEC, 0);
+		}
+}
+
+static int take(const struct bpf_object *object,
+		struct bpf_program *const *chosen,
+		struct filter_programs *programs, int maps[FILTER_OBJECT_MAPS])
+{
+	*programs = (struct filter_programs){
+		.socket_fd = take_program(chosen[HOOK_SOCKET]),
+		.tc_fd = take_program(chosen[HOOK_TC]),
+		.xdp_fd = take_program(chosen[HOOK_XDP]),
+	};
+	take_maps(object, maps);
+	if ((chosen[HOOK_SOCKET] && programs->socket_fd < 0) ||
+	    (chosen[HOOK_TC] && programs->tc_fd < 0) ||
+	    (chosen[HOOK_XDP] && programs->xdp_fd < 0))
+		return -EMFILE;
+	return 0;
 }
 
 static struct bpf_object *load(const void *data, size_t bytes, char *log,
-			       struct filter_programs *programs, char *what,
-			       size_t what_bytes, char *why, size_t why_bytes)
+			       struct bpf_program **chosen, char *why,
+			       size_t why_bytes)
 {
-	struct bpf_program *chosen[HOOK_NONE];
 	struct bpf_object *object =
 		open_object(data, bytes, log, chosen, 0, why, why_bytes);
 	int err = object ? bpf_object__load(object) : -EINVAL;
@@ -336,137 +371,40 @@ static struct bpf_object *load(const void *data, size_t bytes, char *log,
 				     why, why_bytes);
 		err = object ? bpf_object__load(object) : -EINVAL;
 	}
-	if (!object)
-		return NULL;
-	if (err) {
-		complain_load(log, err, why, why_bytes);
-		bpf_object__close(object);
-		return NULL;
-	}
-	describe(chosen, what, what_bytes);
-	*programs = (struct filter_programs){
-		.socket_fd = fd_of(chosen[HOOK_SOCKET]),
-		.tc_fd = fd_of(chosen[HOOK_TC]),
-		.xdp_fd = fd_of(chosen[HOOK_XDP]),
-	};
-	return object;
+	if (!object || !err)
+		return object;
+	complain_load(log, err, why, why_bytes);
+	bpf_object__close(object);
+	return NULL;
 }
 
-struct bpf_object *filter_object_load(const char *path,
-				      struct filter_programs *programs,
-				      char *what, size_t what_bytes, char *why,
-				      size_t why_bytes)
+int filter_object_load(const char *path, struct filter_programs *programs,
+		       int maps[FILTER_OBJECT_MAPS], char *what,
+		       size_t what_bytes, char *why, size_t why_bytes)
 {
 	char reason[512] = "out of memory";
 	char *log = calloc(1, FILTER_LOG_BYTES);
+	struct bpf_program *chosen[HOOK_NONE];
+	struct bpf_object *object = NULL;
 	size_t bytes;
 	void *data = log ? filter_file_read(path, OBJECT_BYTES_MAX, &bytes,
 					    reason, sizeof(reason))
 			 : NULL;
-	struct bpf_object *object = NULL;
+	int err = -EINVAL;
 
 	filter_program_quiet();
 	if (data && !check_elf(data, bytes, reason, sizeof(reason)))
-		object = load(data, bytes, log, programs, what, what_bytes,
-			      reason, sizeof(reason));
-	if (!object)
+		object = load(data, bytes, log, chosen, reason, sizeof(reason));
+	if (object) {
+		describe(chosen, what, what_bytes);
+		err = take(object, chosen, programs, maps);
+		if (err)
+			snprintf(reason, sizeof(reason), "%s", strerror(-err));
+	}
+	if (err)
 		snprintf(why, why_bytes, "%s: %s", path, reason);
+	bpf_object__close(object);
 	free(data);
 	free(log);
-	return object;
-}
-
-/* Attaching --------------------------------------------------------------- */
-
-static int attach_tc(int fd, int ifindex, char *why, size_t why_bytes)
-{
-	int link = bpf_link_create(fd, ifindex,
-				   (enum bpf_attach_type)ATTACH_TCX_EGRESS,
-				   NULL);
-
-	if (link == -EINVAL || link == -EOPNOTSUPP)
-		snprintf(why, why_bytes,
-			 "cannot attach section \"tc\" so that it goes when the switch goes: needs Linux 6.6 (section \"socket\" works here)");
-	else if (link < 0)
-		snprintf(why, why_bytes,
-			 "cannot attach its tc program: %s", strerror(-link));
-	return link;
-}
-
-static int attach_xdp(int fd, int ifindex, const char *device, char *why,
-		      size_t why_bytes)
-{
-	int link = bpf_link_create(fd, ifindex, BPF_XDP, NULL);
-	uint32_t id;
-
-	if (link >= 0)
-		return link;
-	id = filter_xdp_id(device);
-	if ((link == -EBUSY || link == -EEXIST) && id)
-		snprintf(why, why_bytes,
-			 "device %s has an XDP program of somebody else's, id %u (see it: bpftool prog show id %u; take it off: ip link set dev %s xdp off)",
-			 device, id, id, device);
-	else
-		snprintf(why, why_bytes, "cannot attach its XDP program: %s%s",
-			 strerror(-link),
-			 link == -EPERM ? " (needs the machine's root, or CAP_NET_ADMIN)" : "");
-	return link;
-}
-
-uint32_t filter_xdp_id(const char *device)
-{
-	uint32_t id = 0;
-
-	return bpf_xdp_query_id((int)if_nametoindex(device), 0, &id) ? 0 : id;
-}
-
-int filter_attach(const struct filter_programs *programs, int tap_fd,
-		  const char *device, struct filter_links *links, char *why,
-		  size_t why_bytes)
-{
-	int ifindex = (int)if_nametoindex(device);
-	int err = -ENODEV;
-
-	*links = (struct filter_links){ .tc_fd = -1, .xdp_fd = -1 };
-	if (!ifindex) {
-		snprintf(why, why_bytes, "device %s has gone", device);
-		return err;
-	}
-	if (programs->socket_fd >= 0 &&
-	    ioctl(tap_fd, TUNSETFILTEREBPF, &programs->socket_fd)) {
-		err = -errno;
-		snprintf(why, why_bytes, "cannot attach its socket program: %s",
-			 strerror(-err));
-		return err;
-	}
-	if (programs->tc_fd >= 0) {
-		links->tc_fd = err =
-			attach_tc(programs->tc_fd, ifindex, why, why_bytes);
-		if (err < 0)
-			goto fail;
-	}
-	if (programs->xdp_fd >= 0) {
-		links->xdp_fd = err = attach_xdp(programs->xdp_fd, ifindex,
-						 device, why, why_bytes);
-		if (err < 0)
-			goto fail;
-	}
-	return 0;
-
-fail:
-	filter_detach(links, tap_fd);
 	return err;
-}
-
-void filter_detach(struct filter_links *links, int tap_fd)
-{
-	const int none = -1;
-
-	if (links->tc_fd >= 0)
-		close(links->tc_fd);
-	if (links->xdp_fd >= 0)
-		close(links->xdp_fd);
-	*links = (struct filter_links){ .tc_fd = -1, .xdp_fd = -1 };
-	if (tap_fd >= 0)
-		ioctl(tap_fd, TUNSETFILTEREBPF, &none);
 }

@@ -31,6 +31,13 @@
 
 #include <linux/types.h>
 
+/*
+ * What a program of another version may go on with: to be changed whenever one
+ * would misunderstand what the other has written, here or in filter_kept.h, or
+ * would compile the same rules to other places (filter_compile.c).
+ */
+enum { FILTER_FORMAT = 1 };
+
 enum filter_direction {
 	FILTER_TO_HOST,	  /* from the switch into the tap */
 	FILTER_TO_GUESTS, /* from the tap into the switch */
@@ -84,6 +91,7 @@ enum {
 	FILTER_MASKS = 8,
 	FILTER_SLOTS = 32, /* >= FIELD_COUNT + FILTER_MASKS */
 
+	FILTER_SETS = 2, /* one of them in force */
 	FILTER_RULES = 16384,
 	FILTER_NAMES = 4096, /* translations */
 	FILTER_BLOCK_BITS = 512,

@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -83,7 +81,8 @@ static void bring_up(const char *name)
 	device_ioctl(SIOCSIFFLAGS, &ifr);
 }
 
-int tap_query(int fd, struct tap_state *state)
+/* The device behind @fd: whatever it was asked for by, it may have been renamed. */
+static int query(int fd, struct tap_state *state)
 {
 	struct ifreq ifr = { 0 };
 	struct tap_state found = { 0 };
@@ -100,6 +99,14 @@ int tap_query(int fd, struct tap_state *state)
 	if (err)
 		return err;
 	found.up = ifr.ifr_flags & IFF_UP;
+	err = device_ioctl(SIOCGIFINDEX, &ifr);
+	if (err)
+		return err;
+	found.index = (uint32_t)ifr.ifr_ifindex;
+	err = device_ioctl(SIOCGIFHWADDR, &ifr);
+	if (err)
+		return err;
+	memcpy(found.address, ifr.ifr_hwaddr.sa_data, sizeof(found.address));
 	*state = found;
 	return 0;
 }
@@ -125,7 +132,7 @@ int tap_open(const char *name, struct tap_state *state, char *why,
 	ioctl(fd, TUNSETOFFLOAD, 0);
 	ioctl(fd, TUNSETFILTEREBPF, &no_program);
 	bring_up(ifr.ifr_name);
-	err = tap_query(fd, state);
+	err = query(fd, state);
 	if (err) {
 		snprintf(why, why_bytes, "tap %s: cannot ask for its state: %s",
 			 name, strerror(-err));
@@ -159,7 +166,7 @@ int tap_adopt(int fd, struct tap_state *state, char *why, size_t why_bytes)
 	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK))
 		return complain_adopt(fd, strerror(errno), why, why_bytes);
 	bring_up(ifr.ifr_name);
-	if (tap_query(fd, state))
+	if (query(fd, state))
 		return complain_adopt(fd, "its tap device has gone", why,
 				      why_bytes);
 	return 0;
@@ -184,32 +191,4 @@ int tap_set_mtu(struct tap_state *state, uint32_t mtu, char *why,
 	}
 	state->mtu = mtu;
 	return 0;
-}
-
-int tap_watch_open(void)
-{
-	struct sockaddr_nl addr = { .nl_family = AF_NETLINK,
-				    .nl_groups = RTMGRP_LINK };
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
-			NETLINK_ROUTE);
-
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (const void *)&addr, sizeof(addr))) {
-		int err = -errno;
-
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
-/* What the messages say does not matter, nor that some were lost (ENOBUFS). */
-void tap_watch_drain(int fd)
-{
-	char ignored[1];
-
-	while (recv(fd, ignored, sizeof(ignored), MSG_DONTWAIT | MSG_TRUNC) >= 0 ||
-	       errno == ENOBUFS || errno == EINTR)
-		;
 }

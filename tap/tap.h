@@ -16,8 +16,11 @@
 
 struct tap_state {
 	char name[IFNAMSIZ];
+	uint32_t index;
 	uint32_t mtu; /* bytes of payload behind the Ethernet header */
+	uint32_t foreign_xdp; /* the id of an XDP program that is not ours; or 0 */
 	bool up;
+	uint8_t address[6];
 };
 
 /*
@@ -41,15 +44,5 @@ int tap_adopt(int fd, struct tap_state *state, char *why, size_t why_bytes);
  * @why. */
 int tap_set_mtu(struct tap_state *state, uint32_t mtu, char *why,
 		size_t why_bytes);
-
-/* The device behind @fd now: it may have been renamed. Returns 0 or -errno. */
-int tap_query(int fd, struct tap_state *state);
-
-/*
- * A descriptor that becomes readable when something changes on any network
- * device of this namespace; or -errno. tap_watch_drain() makes it unreadable.
- */
-int tap_watch_open(void);
-void tap_watch_drain(int fd);
 
 #endif

@@ -22,6 +22,7 @@ it ends. Processes are ended by the id they were started with.
 
 import contextlib
 import fcntl
+import functools
 import os
 import pathlib
 import re
@@ -39,9 +40,12 @@ ROOT = HERE.parent
 
 # What a step may take on a machine that has other things to do.
 BOOT_S = 60
-STEP_S = 20
+STEP_S = int(os.environ.get("LAB_STEP_S", "20"))
 
 POLL_S = 0.005
+
+# Whether switches have a keeper where a test does not say.
+WITH_KEEPER = bool(os.environ.get("LAB_KEEPER"))
 
 # Costs the host only what the guest touches. The limit on processes follows
 # from it, and Debian's UML kernel starts hundreds of short-lived hotplug
@@ -58,6 +62,18 @@ class LabError(Exception):
 def ringswitch():
     """The program under test: build/ringswitch unless RINGSWITCH says else."""
     return os.environ.get("RINGSWITCH", str(ROOT / "build" / "ringswitch"))
+
+
+@functools.cache
+def knows_keepers(program):
+    """Whether @program is a ringswitch that knows --no-keeper."""
+    path = os.path.realpath(program)
+    # One that is only there in a namespace of its own is ours.
+    if not os.path.exists(path):
+        return os.path.basename(path) == "ringswitch"
+    return (os.path.basename(path) == "ringswitch" and "--no-keeper" in
+            subprocess.run([path, "--help"], stdout=subprocess.PIPE,
+                           stderr=subprocess.DEVNULL, text=True).stdout)
 
 
 def build_initrd(path):
@@ -124,6 +140,21 @@ def session_members(session):
             if stat and int(stat[3]) == session and stat[0] not in "ZX"]
 
 
+def children_of(parent):
+    """Running children of process @parent, in the order of their numbers."""
+    pids = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
+    stats = {pid: process_stat(pid) for pid in pids}
+    return [pid for pid, stat in stats.items()
+            if stat and int(stat[1]) == parent and stat[0] not in "ZX"]
+
+
+def descendants_of(parent):
+    """Running children of process @parent, and theirs."""
+    children = children_of(parent)
+    return children + [pid for child in children
+                       for pid in descendants_of(child)]
+
+
 def find_process(argument):
     """The one running process with @argument on its command line.
 
@@ -140,9 +171,14 @@ def find_process(argument):
 
 
 def end_process(pid, sig=signal.SIGTERM):
-    """End a process that is not our child, and wait until it is gone."""
+    """End a process that is not our child, and wait until it is gone; its
+    children as well, which it may not tell any more if it is killed."""
+    others = descendants_of(pid)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, sig)
+    for other in others if sig == signal.SIGKILL else ():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(other, sig)
     wait_until(lambda: not is_running(pid), f"process {pid} to end")
 
 
@@ -342,11 +378,15 @@ class Switch:
     the control socket (workdir/ctl by default); None leaves the option out.
     Returns when guests can attach, or raises LabError with what the switch
     said. stdout goes to .out, stderr to .log.
+
+    Without a @keeper the process that is started is the switch itself. With
+    one, that process is the keeper, and switch_pid() the switch.
     """
 
     def __init__(self, *arguments, workdir, program=None, socket="",
                  stdin=subprocess.DEVNULL, ready_fd=None, name="switch",
-                 wrapper=(), env=None, cwd=None, pass_fds=()):
+                 wrapper=(), env=None, cwd=None, pass_fds=(),
+                 keeper=WITH_KEEPER):
         self.workdir = pathlib.Path(workdir)
         self.socket = str(self.workdir / "ctl") if socket == "" else socket
         self.out = self.workdir / f"{name}.out"
@@ -355,6 +395,8 @@ class Switch:
         if self.socket:
             self.words += ["-unix", self.socket]
         self.words += arguments
+        if not keeper and knows_keepers(program or ringswitch()):
+            self.words.append("--no-keeper")
         use_fd = ready_fd if ready_fd is not None else program is None
         self._start(use_fd, stdin, env, cwd, pass_fds)
 
@@ -401,6 +443,11 @@ class Switch:
     def pid(self):
         return self.process.pid
 
+    def switch_pid(self):
+        """The process that switches: our own, or the keeper's only child."""
+        children = children_of(self.pid)
+        return self.pid if "--no-keeper" in self.words else children[0]
+
     def said(self):
         """All output so far, both streams."""
         return (self.out.read_text(errors="replace")
@@ -443,6 +490,8 @@ class Switch:
 
     def stop(self, sig=signal.SIGTERM):
         """End it in good order; return its exit code (negative: a signal)."""
+        if sig == signal.SIGKILL:
+            self.kill()
         self.process.send_signal(sig)
         try:
             return self.process.wait(STEP_S)
@@ -451,8 +500,16 @@ class Switch:
             raise LabError(f"the switch ignores {sig!r}; log: {self.log}")
 
     def kill(self):
+        """End it as the end of the world would: the keeper first, who would
+        start another switch."""
+        others = descendants_of(self.pid)
         self.process.kill()
         self.process.wait()
+        for pid in others:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not any(map(is_running, others)),
+                   "the switch's processes to end")
 
     def __enter__(self):
         return self

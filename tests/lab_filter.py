@@ -254,13 +254,14 @@ class Filtered:
     .guest are the two sides.
     """
 
-    def __init__(self, workdir, text="", *options, tap="tap0", hub=True):
+    def __init__(self, workdir, text="", *options, tap="tap0", hub=True,
+                 keeper=False):
         self.rules = RuleFile(pathlib.Path(workdir) / "rules", text)
         self.tap = tap
         self.before = {}
         self.switch = lab.Switch(*(["--hub"] if hub else []), "--tap",
                                  f"{tap},rules={self.rules}", *options,
-                                 workdir=workdir)
+                                 workdir=workdir, keeper=keeper)
         try:
             self.host = TapSide(tap)
             self.guest = lab.Client(self.switch.socket)

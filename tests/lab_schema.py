@@ -15,15 +15,17 @@ import jsonschema
 # Why frames are dropped: the reasons that concern a sender's frame, and those
 # that concern one receiver's copy.
 SENDER_DROPS = ("runt", "rx_too_long", "same_port", "no_port", "filter",
-                "isolated", "locked", "mac_limit", "admin_down")
+                "isolated", "locked", "mac_limit", "spoofed", "storm_bcast",
+                "storm_mcast", "storm_unknown", "admin_down", "crash")
 RECEIVER_DROPS = ("queue_full", "stalled", "too_long", "link_down",
-                  "send_error", "port_closed")
+                  "send_error", "port_closed", "crash_queued")
 
 ERROR_CODES = ("syntax", "command", "argument", "not-found", "exists",
                "refused", "read-only", "version")
 
 PORT_KINDS = "uml", "vde", "bess", "stream", "dgram", "tap"
-PORT_STATES = "up", "blocked", "stalled", "detached", "down", "admin-down"
+PORT_STATES = "up", "blocked", "stalled", "detached", "down", "admin-down", \
+    "quarantined"
 
 
 # Words to write schemas with -------------------------------------------------
@@ -60,8 +62,9 @@ NOTHING = record()
 # Replies ---------------------------------------------------------------------
 
 VERSION = record(program=one_of("ringswitch"), release=LINE,
-                 protocol=one_of(1), pid=COUNT, name=or_null(LINE),
-                 kernel=LINE, started=NUMBER, uptime=NUMBER)
+                 protocol=one_of(1), pid=COUNT, process=COUNT,
+                 name=or_null(LINE), kernel=LINE, started=NUMBER,
+                 uptime=NUMBER, starts=COUNT)
 
 HELP = array(record(command=LINE, arguments=array(LINE), read_only=BOOL))
 
@@ -70,7 +73,9 @@ PORT = record(
     admin=one_of("up", "down"), endpoint=LINE, description=TEXT,
     pid=or_null(COUNT), uid=or_null(COUNT), frame_max=COUNT, queue=COUNT,
     queued=COUNT, isolated=BOOL, learning=BOOL, flood=BOOL, locked=BOOL,
-    mac_limit=COUNT, mirror=or_null(LINE), macs=COUNT, captures=COUNT,
+    mac_limit=COUNT, no_spoof=BOOL, storm_broadcast=COUNT,
+    storm_multicast=COUNT, storm_unknown=COUNT,
+    mirror=or_null(LINE), macs=COUNT, captures=COUNT,
     filter=BOOL)
 
 LISTENER = record(
@@ -138,7 +143,8 @@ READ_ONLY = {"version", "help", "port.show", "listener.show", "mac.show",
 ARGUMENTS = {
     "port.show": {"port"}, "port.add": {"endpoint"}, "port.del": {"port"},
     "port.set": {"port", "name", "queue", "isolated", "learning", "flood",
-                 "locked", "mac_limit", "mirror"},
+                 "locked", "mac_limit", "no_spoof", "storm_broadcast",
+                 "storm_multicast", "storm_unknown", "mirror"},
     "port.up": {"port"}, "port.down": {"port"},
     "listener.show": {"listener"}, "listener.add": {"endpoint"},
     "listener.del": {"listener"},

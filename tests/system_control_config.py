@@ -230,7 +230,7 @@ def test_a_default_configuration_is_short(switch):
         words = words_of(control)
     assert words == ["ringswitch", "--listen", f"uml:{switch.socket}",
                      "--control", f"{switch.socket}.control",
-                     "--monitor", f"{switch.socket}.monitor"]
+                     "--monitor", f"{switch.socket}.monitor", "--no-keeper"]
 
 
 # The end ---------------------------------------------------------------------

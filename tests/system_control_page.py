@@ -26,7 +26,7 @@ def page():
     if not shutil.which("groff"):
         pytest.skip("no groff here (package groff-base)")
     done = subprocess.run(
-        ["groff", "-man", "-Tutf8", "-P-cbou", "-rLL=110n", "-rHY=0", "-ww",
+        ["groff", "-man", "-Tutf8", "-P-cbou", "-rLL=200n", "-rHY=0", "-ww",
          str(PAGE)], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     return done.stdout

@@ -120,16 +120,27 @@ def test_a_dgram_port_is_added_and_deleted(control, uml, tmp_path):
         reach(vm, guest)
 
 
-def test_a_tap_is_added_and_goes_when_it_is_deleted(tap_device, control, uml):
+def test_a_tap_is_added_and_deleted(tap_device, control, uml):
     guest, = uml(1)
-    port = control.request("port.add", endpoint="tap:tap7,name=host")
-    assert (port["name"], port["kind"]) == ("host", "tap")
-    with lab.HostSide("tap7") as host:
-        reach(guest, host)
-        reach(host, guest, 2)
-    # Answered by itself, not with what wakes a quiet switch every ten seconds.
-    control.request("port.del", port="host", timeout=5)
-    lab.wait_until(lambda: "tap7" not in lab.links(), "the tap to go")
+    with lab.Tap("tap7") as tap:
+        tap.set("up")
+        port = control.request("port.add", endpoint="tap:tap7,name=host")
+        assert (port["name"], port["kind"]) == ("host", "tap")
+        with lab.HostSide("tap7") as host:
+            reach(guest, host)
+            reach(host, guest, 2)
+        # Answered by itself, not with what wakes a quiet switch every ten
+        # seconds.
+        control.request("port.del", port="host", timeout=5)
+        assert "host" not in control.ports()
+
+
+def test_a_device_is_no_longer_made_by_a_switch_that_runs(tap_device, control):
+    """That takes a capability, which it has given up; it says how to go on."""
+    error = control.refusal("port.add", endpoint="tap:tap7")
+    assert error.code == "refused", error
+    assert "ip tuntap add tap7" in error.message
+    assert "tap7" not in lab.links()
 
 
 def test_a_persistent_tap_stays_when_its_port_is_deleted(tap_device, control,
@@ -178,10 +189,11 @@ def test_a_connection_to_nobody_is_refused(control, kind, tmp_path):
 def test_a_tap_that_cannot_be_had_is_refused(tap_device, control):
     error = control.refusal("port.add", endpoint="tap:lo")
     assert error.code == "refused" and "lo" in error.message
-    control.request("port.add", endpoint="tap:tap7")
-    assert control.refusal("port.add", endpoint="tap:tap7").code in (
-        "refused", "exists")
-    assert set(control.ports()) == {"tap7"}
+    with lab.Tap("tap7"):
+        control.request("port.add", endpoint="tap:tap7")
+        assert control.refusal("port.add", endpoint="tap:tap7").code in (
+            "refused", "exists")
+        assert set(control.ports()) == {"tap7"}
 
 
 def test_a_name_that_is_in_use_is_refused(control, uml, tmp_path):

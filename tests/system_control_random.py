@@ -91,6 +91,10 @@ class Lot:
             "isolated": self.flag, "learning": self.flag, "flood": self.flag,
             "locked": self.flag, "queue": lambda: self.random.randrange(9000),
             "mac_limit": lambda: self.random.randrange(4),
+            "no_spoof": self.flag,
+            "storm_broadcast": lambda: self.random.randrange(20),
+            "storm_multicast": lambda: self.random.randrange(20),
+            "storm_unknown": lambda: self.random.randrange(20),
             "mirror": lambda: self.random.choice([None, self.port(), "probe"]),
             "name": lambda: self.random.choice(NAMES)}
         chosen = self.random.sample(list(choices), self.random.randrange(1, 4))

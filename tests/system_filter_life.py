@@ -19,6 +19,7 @@ from scapy.layers.l2 import Ether
 
 import lab
 import lab_clients
+from lab_control import control_of
 from lab_filter import (DIRECTIONS, MARK_RULE, Filtered, RuleFile, TapSide,
                         bpf, mark, passed, program_is_loaded, programs_of,
                         reload_rules, rules_text)
@@ -166,6 +167,23 @@ def assert_unfiltered(tmp_path):
             TapSide("tap1") as host, lab.Client(switch.socket) as guest:
         assert passed(host, guest, [udp(22)]) == [udp(22)]
         assert passed(guest, host, [udp(22)]) == [udp(22)]
+
+
+def test_a_port_that_is_removed_leaves_nothing_on_a_persistent_tap(tmp_path,
+                                                                   cleanup):
+    """While the switch runs it is somebody else who may do that."""
+    cleanup.enter_context(lab.Tap("tap1")).set("up")
+    rules = RuleFile(tmp_path / "rules", GUARD)
+    switch = cleanup.enter_context(lab.Switch(
+        "--tap", f"tap1,rules={rules}", workdir=tmp_path))
+    numbers = programs_of(switch.pid)
+    assert len(numbers) == 2
+    with control_of(switch) as control:
+        control.request("port.del", port="tap1")
+    for number in numbers:
+        lab.wait_until(lambda: not program_is_loaded(number),
+                       "the programs to be gone")
+    assert attached_here() == []
 
 
 def test_after_kill_9_a_new_start_works_and_has_its_own_rules(tmp_path,

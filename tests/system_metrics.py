@@ -24,7 +24,8 @@ GAUGES = {"queued": "queued_frames", "queue_high": "queue_high_frames",
           "queue_limit": "queue_limit_frames", "credits": "credits",
           "credits_max": "credits_max"}
 SENDERS_REASONS = ["runt", "rx_too_long", "same_port", "no_port", "filter",
-                   "isolated", "locked", "mac_limit", "admin_down"]
+                   "isolated", "locked", "mac_limit", "spoofed", "storm_bcast",
+                   "storm_mcast", "storm_unknown", "admin_down", "crash"]
 
 
 @pytest.fixture

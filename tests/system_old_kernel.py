@@ -110,6 +110,12 @@ def test_every_kind_of_port_loses_nothing(inside):
     assert "filled a buffer" not in inside.said()
 
 
+def test_the_ring_can_be_used_for_what_the_switch_needs_only(inside, build):
+    unit = pathlib.Path(build).resolve() / "tests" / "test_loop_ring"
+    code, output = inside.guest.run(inside.command(str(unit)), timeout=60)
+    assert code == 0 and "PASSED" in output, output
+
+
 def test_tap_is_read_one_frame_at_a_time(inside):
     inside.load_tap_driver()
     inside.start_switch("--tap", "tap0", "--tap", "tap1")

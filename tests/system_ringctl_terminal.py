@@ -27,7 +27,9 @@ def port(number, **more):
             "admin": "up", "endpoint": "uml:/run/user/1000/lab/uml.ctl",
             "description": "", "pid": 1234567, "uid": 1000, "frame_max": 1526,
             "queue": 4096, "queued": 4096, "isolated": False, "learning": True,
-            "flood": True, "locked": False, "mac_limit": 0, "mirror": None,
+            "flood": True, "locked": False, "mac_limit": 0,
+            "no_spoof": False, "storm_broadcast": 0, "storm_multicast": 0,
+            "storm_unknown": 0, "mirror": None,
             "macs": 1, "captures": 0, "filter": False, **more}
 
 

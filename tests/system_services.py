@@ -152,11 +152,10 @@ def test_ringctl_starts_it_anew_in_place_and_stops_it_for_good(machine,
                                                                service):
     service.start(drop_in="[Service]\nTimeoutStopSec=2\n")
     pid = service.show("MainPID")
-    started = ("sh", "-c", "ringctl -n lab -j version | grep -o '\"started[^,]*'")
-    before = machine.run(*started)[1]
+    before = lab.children_of(service.pid)
     machine.run("ringctl", "-n", "lab", "restart")
-    lab.wait_until(lambda: machine.run(*started, check=False)[1]
-                   not in (before, ""), "the new switch")
+    lab.wait_until(lambda: lab.children_of(service.pid) not in (before, []),
+                   "the new switch")
     service.assert_passes()
     assert service.show("MainPID") == pid
     # systemd must not take it for one that ends.
@@ -179,6 +178,17 @@ def test_a_hanging_switch_is_started_anew(service):
                    and service.show("ActiveState") == "active",
                    "a new switch")
     service.assert_passes()
+
+
+def test_a_crash_is_over_before_systemd_hears_of_it(service):
+    service.start()
+    keeper = service.pid
+    before = lab.children_of(keeper)
+    os.kill(before[0], signal.SIGKILL)
+    lab.wait_until(lambda: lab.children_of(keeper) not in (before, []),
+                   "the next switch")
+    service.assert_passes()
+    assert service.pid == keeper and service.show("NRestarts") == "0"
 
 
 def test_a_killed_switch_is_started_anew(service):

@@ -459,8 +459,9 @@ def test_options_may_be_written_in_several_ways(form, tmp_path):
 
 def test_one_line_at_the_start_tells_what_the_kernel_can_do(tmp_path, cleanup,
                                                             tap_device):
-    for options, word in ([], "multishot"), (["--without", "multishot-read"],
-                                             "single"):
+    for options, word in (([], "multishot"),
+                          (["--without", "multishot-read"], "single"),
+                          (["--without", "fixed-files"], "restricted; tap")):
         with lab.Switch("--tap", "tap0", *options,
                         workdir=tmp_path) as switch:
             lines = [line for line in switch.log.read_text().splitlines()

@@ -10,6 +10,7 @@ has two ways, by what the kernel can do; the tests of traffic run with both.
 
 import os
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -155,15 +156,22 @@ def vlan_frame(size):
     return lab.frame(lab.BROADCAST, lab.mac(1), tag, size, ethertype=0x8100)
 
 
-def test_an_mtu_that_was_said_is_set_and_set_again(tmp_path, cleanup):
+def test_an_mtu_that_was_said_is_set_as_the_switch_starts(tmp_path, cleanup):
+    """Later it may not: a device that is made again is taken as it is."""
     tap = cleanup.enter_context(lab.Tap("tap0"))
-    cleanup.enter_context(lab.Switch("--tap", "tap0,mtu=900", workdir=tmp_path))
+    switch = cleanup.enter_context(
+        lab.Switch("--tap", "tap0,mtu=900", workdir=tmp_path))
     assert " mtu 900 " in lab.sh("ip", "link", "show", "tap0")
     tap.close()
-    lab.Tap("tap0")
+    again = cleanup.enter_context(lab.Tap("tap0"))
+    again.set("up")
     lab.wait_until(
-        lambda: " mtu 900 " in lab.sh("ip", "link", "show", "tap0"),
-        "the new device to have the MTU")
+        lambda: "its MTU is 1500: setting it to 900 is not permitted: "
+                "ip link set tap0 mtu 900" in switch.said(),
+        "the switch to say what to do")
+    host = cleanup.enter_context(lab.HostSide("tap0"))
+    client = cleanup.enter_context(lab.Client(switch.socket))
+    assert_connected(client, host, size=1514)
 
 
 def test_a_change_of_the_mtu_is_noticed(tmp_path, cleanup):
@@ -217,12 +225,14 @@ def test_a_tap_that_is_down_hurts_nobody_and_works_again(running):
 
 
 def assert_reconnects(client, host):
-    """The switch learns of devices by messages: that may take a moment."""
-    def passes():
-        client.send(hello("again?"))
-        return host.recv(0.05)
+    """The switch learns of devices by messages, and the kernel sends nothing to
+    one that has just been attached to: both may take a moment."""
+    def passes(sender, receiver):
+        sender.send(hello("again?"))
+        return receiver.recv(0.05)
 
-    lab.wait_until(passes, "the first frame to the tap")
+    lab.wait_until(lambda: passes(client, host), "the first frame to the tap")
+    lab.wait_until(lambda: passes(host, client), "the first frame from it")
     assert_connected(client, host, "and again")
 
 
@@ -269,16 +279,45 @@ def test_a_tap_deleted_in_full_traffic_hurts_nobody(running):
 
 def test_deleted_and_made_again_many_times_leaks_nothing(running):
     switch, (tap0, _), (a, _) = running
-    fds = f"/proc/{switch.pid}/fd"
-    before = len(os.listdir(fds))
+    # The opener's, too, which is who attaches again.
+    processes = [switch.pid, *lab.children_of(switch.pid)]
+
+    def descriptors():
+        return [len(os.listdir(f"/proc/{pid}/fd")) for pid in processes]
+
+    before = descriptors()
+    assert len(before) == 2
     for _ in range(10):
         tap0.close()
         with lab.Tap("tap0") as again:
             again.set("up")
             with lab.HostSide("tap0") as host:
                 assert_reconnects(a, host)
-    lab.wait_until(lambda: len(os.listdir(fds)) <= before,
+    lab.wait_until(lambda: descriptors() <= before,
                    "the descriptors of the deleted taps to be closed")
+
+
+def test_what_is_lost_while_the_switch_sleeps_is_asked_for(running, tmp_path):
+    """More happens to devices than the kernel keeps messages for."""
+    switch, (tap0, _), (a, _) = running
+    changes = tmp_path / "changes"
+    changes.write_text("".join(f"link set lo mtu {mtu}\n"
+                               for mtu in (60000, 65536) * 500))
+    os.kill(switch.pid, signal.SIGSTOP)
+    try:
+        tap0.set("mtu", "500")
+        lab.sh("ip", "-batch", str(changes))
+        tap0.set("mtu", "600")
+    finally:
+        os.kill(switch.pid, signal.SIGCONT)
+
+    def respected():
+        a.send(hello("long", 615))
+        return switch.stats()["tap0"].get("drop.too_long")
+
+    lab.wait_until(respected, "the new MTU to be respected")
+    with lab.HostSide("tap0") as host:
+        assert_connected(a, host, "short", size=614)
 
 
 # Taps that cannot be had -----------------------------------------------------

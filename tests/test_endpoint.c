@@ -263,13 +263,15 @@ static void switches_are_on_or_off(void **state)
 {
 	static const struct {
 		const char *text;
-		uint8_t flags;
+		uint16_t flags;
 	} cases[] = {
 		{ "isolated=on", PORT_ISOLATED },   { "isolated=off", 0 },
 		{ "learning=off", PORT_NO_LEARNING }, { "learning=on", 0 },
 		{ "flood=off", PORT_NO_FLOOD },	    { "flood=on", 0 },
 		{ "locked=on", PORT_LOCKED },	    { "locked=off", 0 },
+		{ "no-spoof=on", PORT_NO_SPOOF },   { "no-spoof=off", 0 },
 		{ "learning=off,locked=on", PORT_NO_LEARNING | PORT_LOCKED },
+		{ "locked=on,no-spoof=on", PORT_LOCKED | PORT_NO_SPOOF },
 		{ "flood=off,isolated=on,learning=on",
 		  PORT_NO_FLOOD | PORT_ISOLATED },
 	};
@@ -309,6 +311,43 @@ static void a_port_may_have_some_addresses_or_any(void **state)
 	refused(ENDPOINT_PORT, "tap:t,mac-limit=65536", "65535 addresses as mac-limit=");
 	refused(ENDPOINT_PORT, "tap:t,mac-limit=-1", "mac-limit=");
 	refused(ENDPOINT_PORT, "tap:t,mac-limit=", "mac-limit=");
+}
+
+static void storm_limits_are_frames_a_second(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(ENDPOINT_LISTENER,
+			       "uml:/u,storm-broadcast=1,storm-multicast=2,"
+			       "storm-unknown=1000000"),
+			 0);
+	assert_int_equal(e.storm_rates[STORM_BROADCAST], 1);
+	assert_int_equal(e.storm_rates[STORM_MULTICAST], 2);
+	assert_int_equal(e.storm_rates[STORM_UNKNOWN], 1000000);
+	assert_int_equal(e.flags, PORT_STORM);
+	assert_int_equal(parse(ENDPOINT_PORT, "tap:t,storm-unknown=0"), 0);
+	assert_int_equal(e.flags, 0);
+	refused(ENDPOINT_PORT, "tap:t,storm-unknown=1000001",
+		"with 0 (no limit) to 1000000 frames a second as storm-unknown=");
+	refused(ENDPOINT_PORT, "tap:t,storm-broadcast=-1", "storm-broadcast=");
+	refused(ENDPOINT_PORT, "tap:t,storm-multicast=10%", "storm-multicast=");
+	refused(ENDPOINT_PORT, "tap:t,storm-multicast=", "storm-multicast=");
+}
+
+static void an_address_is_a_stations(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(ENDPOINT_LISTENER,
+			       "bess:/b,mac=02:00:00:00:0A:01"),
+			 0);
+	assert_int_equal(e.mac, UINT64_C(0x010a00000002));
+	assert_int_equal(e.flags, 0);
+	refused(ENDPOINT_PORT, "fd:3,mac=", "with a station's address");
+	refused(ENDPOINT_PORT, "fd:3,mac=2", "mac=");
+	refused(ENDPOINT_PORT, "fd:3,mac=02:00:00:00:0a:01:", "mac=");
+	refused(ENDPOINT_PORT, "fd:3,mac=00:00:00:00:00:00", "mac=");
+	refused(ENDPOINT_PORT, "fd:3,mac=ff:ff:ff:ff:ff:ff", "mac=");
+	refused(ENDPOINT_PORT, "fd:3,mac=01:00:5e:00:00:01", "mac=");
+	refused(ENDPOINT_CONTROL, "control:/c,mac=02:00:00:00:00:01", "without 'mac'");
 }
 
 static void a_mirror_is_a_ports_name(void **state)
@@ -356,6 +395,8 @@ int main(void)
 		cmocka_unit_test(a_file_of_a_filter_may_be_as_long_as_there_is_room),
 		cmocka_unit_test(switches_are_on_or_off),
 		cmocka_unit_test(a_port_may_have_some_addresses_or_any),
+		cmocka_unit_test(storm_limits_are_frames_a_second),
+		cmocka_unit_test(an_address_is_a_stations),
 		cmocka_unit_test(a_mirror_is_a_ports_name),
 		cmocka_unit_test(a_control_socket_has_permissions_and_nothing_else),
 		cmocka_unit_test(lines_stay_lines),

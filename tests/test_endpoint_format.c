@@ -36,7 +36,8 @@ static void what_was_not_said_is_not_written(void **state)
 	written(ENDPOINT_PORT, "tap:t", "tap:t");
 	written(ENDPOINT_PORT, "fd:03", "fd:3");
 	written(ENDPOINT_LISTENER, "bess:/b,isolated=off,learning=on,flood=on,"
-				   "locked=off,mac-limit=0",
+				   "locked=off,mac-limit=0,no-spoof=off,"
+				   "storm-unknown=0",
 		"bess:/b");
 }
 
@@ -51,9 +52,11 @@ static void every_key_is_written(void **state)
 	written(ENDPOINT_PORT, "tap:t,filter=/f.o", "tap:t,filter=/f.o");
 	written(ENDPOINT_LISTENER,
 		"vde:/d,isolated=on,learning=off,flood=off,locked=on,"
-		"mac-limit=65535,mirror=m",
+		"no-spoof=on,mac=02:00:00:00:00:Ff,mac-limit=65535,"
+		"storm-broadcast=1,storm-multicast=2,storm-unknown=3,mirror=m",
 		"vde:/d,isolated=on,learning=off,flood=off,locked=on,"
-		"mac-limit=65535,mirror=m");
+		"no-spoof=on,mac=02:00:00:00:00:ff,mac-limit=65535,"
+		"storm-broadcast=1,storm-multicast=2,storm-unknown=3,mirror=m");
 	written(ENDPOINT_CONTROL, "control:/c,mode=0660,group=7",
 		"control:/c,mode=0660,group=7");
 }
@@ -153,7 +156,7 @@ static char *put_name(char *to)
 	return to;
 }
 
-enum what { NUMBER, OCTAL, SWITCH, NAME, PATH };
+enum what { NUMBER, OCTAL, SWITCH, NAME, ADDRESS, PATH };
 
 static const struct {
 	const char *key;
@@ -170,6 +173,11 @@ static const struct {
 	{ "learning", SWITCH, 0, 0, false, false },
 	{ "flood", SWITCH, 0, 0, false, false },
 	{ "locked", SWITCH, 0, 0, false, false },
+	{ "no-spoof", SWITCH, 0, 0, false, false },
+	{ "mac", ADDRESS, 1, 255, false, false },
+	{ "storm-broadcast", NUMBER, 0, STORM_RATE_MAX, false, false },
+	{ "storm-multicast", NUMBER, 0, STORM_RATE_MAX, false, false },
+	{ "storm-unknown", NUMBER, 0, STORM_RATE_MAX, false, false },
 	{ "mode", OCTAL, 0, 0777, false, true },
 	{ "group", NUMBER, 0, 70000, false, true },
 	{ "rules", PATH, 0, FILTER_PATH_BYTES - 1, true, false },
@@ -189,6 +197,8 @@ static char *put_key(char *to, size_t i)
 		return to + sprintf(to, "%o", n);
 	case SWITCH:
 		return to + sprintf(to, below(2) ? "on" : "off");
+	case ADDRESS:
+		return to + sprintf(to, "02:00:%02x:00:00:%02x", below(256), n);
 	case NAME:
 		return put_name(to);
 	default:

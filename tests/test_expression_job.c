@@ -1,270 +1,277 @@
 /*
- * The compiler here is one that takes as long as the test says: which of the
- * two ends first, the job or who waits for it, is no matter of luck.
+ * The opener here is one that lets the test say when the expression is compiled,
+ * and what comes of it: nothing of that is a matter of luck.
  */
 #include "test.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <poll.h>
-#include <semaphore.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../switch/expression_job.h"
+#include "../switch/opener.h"
 #include "../tap/filter_expression.h"
 
-enum { PATIENCE_MS = 10000 };
+enum { STEP_BYTES = 8, TOO_LONG = (1 << 17) + STEP_BYTES };
 
 struct filter_expression {
-	char text[64];
+	size_t bytes;
+	uint8_t code[TOO_LONG];
 };
 
-static sem_t begun, may_end, freed;
+static int far_end, refusal;
 
+int opener_compile(struct opener *op, const char *text)
+{
+	int ends[2];
+
+	(void)op, (void)text;
+	if (refusal)
+		return refusal;
+	assert_int_equal(socketpair(AF_UNIX,
+				    SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	far_end = ends[1];
+	return ends[0];
+}
+
+/* "5" is a program of five steps. */
 struct filter_expression *filter_expression_new(const char *text, char *why,
 						size_t why_bytes)
 {
-	struct filter_expression *e;
+	struct filter_expression *e = calloc(1, sizeof(*e));
 
-	sem_post(&begun);
-	sem_wait(&may_end);
-	if (!strcmp(text, "wrong")) {
-		snprintf(why, why_bytes, "syntax error");
-		return NULL;
-	}
-	e = malloc(sizeof(*e));
-	snprintf(e->text, sizeof(e->text), "%s", text);
-	return e;
+	assert_non_null(e);
+	e->bytes = STEP_BYTES * strtoul(text, NULL, 10);
+	assert_true(e->bytes <= sizeof(e->code));
+	memset(e->code, 7, e->bytes);
+	if (e->bytes)
+		return e;
+	snprintf(why, why_bytes, "syntax error");
+	free(e);
+	return NULL;
 }
 
-/* As the job does at its end, whether there is one or not. */
 void filter_expression_free(struct filter_expression *e)
 {
 	free(e);
-	sem_post(&freed);
+}
+
+const void *filter_expression_code(const struct filter_expression *e,
+				   size_t *bytes)
+{
+	*bytes = e->bytes;
+	return e->code;
+}
+
+struct filter_expression *filter_expression_import(const void *code,
+						   size_t bytes)
+{
+	struct filter_expression *e = calloc(1, sizeof(*e));
+
+	assert_non_null(e);
+	e->bytes = bytes;
+	memcpy(e->code, code, bytes);
+	if (*e->code == 7)
+		return e;
+	free(e); /* it would not be safe to run */
+	return NULL;
 }
 
 static int set_up(void **state)
 {
 	(void)state;
-	sem_init(&begun, 0, 0);
-	sem_init(&may_end, 0, 0);
-	sem_init(&freed, 0, 0);
+	far_end = -1;
+	refusal = 0;
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	(void)state;
-	sem_destroy(&begun);
-	sem_destroy(&may_end);
-	sem_destroy(&freed);
-	return 0;
-}
-
-static void wait_for(sem_t *semaphore)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += PATIENCE_MS / 1000;
-	assert_int_equal(sem_timedwait(semaphore, &until), 0);
-}
-
-static bool is_readable(const struct expression_job *job, int timeout_ms)
+static bool is_readable(const struct expression_job *job)
 {
 	struct pollfd p = { .fd = expression_job_fd(job), .events = POLLIN };
 
-	return poll(&p, 1, timeout_ms) == 1 && p.revents == POLLIN;
+	return poll(&p, 1, 0) == 1;
 }
 
 static struct expression_job *start(const char *text)
 {
-	struct expression_job *job = expression_job_start(text);
+	char why[128];
+	struct expression_job *job = expression_job_start(NULL, text, why,
+							  sizeof(why));
 
 	assert_non_null(job);
-	wait_for(&begun);
+	assert_string_equal(expression_job_text(job), text);
 	return job;
 }
 
-static struct expression_job *done(const char *text)
+static void compile(const char *text)
 {
-	struct expression_job *job = start(text);
-
-	sem_post(&may_end);
-	assert_true(is_readable(job, PATIENCE_MS));
-	return job;
+	expression_job_compile(text, far_end);
+	close(far_end);
 }
 
-/* The last of the two who know of a job frees what it has, and closes its
- * descriptor behind that: there is nothing to wait for the latter by. */
-static void wait_gone(int fd)
+/* The end of one of which nothing comes; @why says what. */
+static void assert_ends_in(struct expression_job *job, const char *why)
 {
-	wait_for(&freed);
-	for (int i = 0; i < PATIENCE_MS && fcntl(fd, F_GETFD) >= 0; i++)
-		poll(NULL, 0, 1);
-	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	char said[256] = "";
+
+	assert_null(expression_job_end(job, said, sizeof(said)));
+	assert_non_null(strstr(said, why));
 }
 
-static struct filter_expression *end(struct expression_job *job, char why[64])
+static void it_is_done_when_it_is_compiled_and_not_before(void **state)
 {
-	int fd = expression_job_fd(job);
-	struct filter_expression *e = expression_job_end(job, why, 64);
-
-	wait_gone(fd);
-	return e;
-}
-
-static void a_job_is_readable_when_it_is_done_and_not_before(void **state)
-{
-	struct expression_job *job = start("icmp");
-	char why[64];
-
-	(void)state;
-	assert_false(is_readable(job, 0));
-	sem_post(&may_end);
-	assert_true(is_readable(job, PATIENCE_MS));
-	free(end(job, why));
-}
-
-static void the_expression_is_the_callers_and_the_job_is_gone(void **state)
-{
-	char why[64] = "?";
-	struct filter_expression *e = end(done("icmp"), why);
-
-	(void)state;
-	assert_non_null(e);
-	assert_string_equal(e->text, "icmp");
-	assert_string_equal(why, "");
-	free(e);
-}
-
-static void the_text_may_go_as_soon_as_the_job_has_begun(void **state)
-{
-	char *text = strdup("port 80");
-	struct expression_job *job = expression_job_start(text);
+	struct expression_job *job = start("5");
 	struct filter_expression *e;
-	char why[64];
+	char why[256];
 
 	(void)state;
-	memset(text, 'x', strlen(text));
-	free(text);
-	sem_post(&may_end);
-	assert_true(is_readable(job, PATIENCE_MS));
-	e = end(job, why);
-	assert_string_equal(e->text, "port 80");
+	assert_false(is_readable(job));
+	compile("5");
+	assert_true(is_readable(job));
+	e = expression_job_end(job, why, sizeof(why));
+	assert_non_null(e);
+	assert_int_equal(e->bytes, 5 * STEP_BYTES);
 	free(e);
 }
 
-static void a_wrong_expression_has_the_compilers_reason(void **state)
-{
-	char why[64] = "";
-
-	(void)state;
-	assert_null(end(done("wrong"), why));
-	assert_string_equal(why, "syntax error");
-}
-
-static void a_job_abandoned_before_it_is_done_ends_by_itself(void **state)
-{
-	struct expression_job *job = start("icmp");
-	int fd = expression_job_fd(job);
-
-	(void)state;
-	expression_job_abandon(job);
-	assert_int_not_equal(fcntl(fd, F_GETFD), -1); /* it still needs it */
-	assert_int_equal(sem_trywait(&freed), -1);
-	sem_post(&may_end);
-	wait_gone(fd);
-}
-
-static void a_job_abandoned_when_it_is_done_leaves_nothing(void **state)
-{
-	struct expression_job *job = done("icmp");
-	int fd = expression_job_fd(job);
-
-	(void)state;
-	expression_job_abandon(job);
-	wait_gone(fd);
-}
-
-static void a_wrong_one_may_be_abandoned_too(void **state)
+static void what_is_wrong_with_it_is_said(void **state)
 {
 	struct expression_job *job = start("wrong");
-	int fd = expression_job_fd(job);
 
 	(void)state;
-	expression_job_abandon(job);
-	sem_post(&may_end);
-	wait_gone(fd);
+	compile("wrong");
+	assert_ends_in(job, "syntax error");
 }
 
-/* Those for which nobody waits any more are still at work. */
-static void only_so_many_are_at_work_at_a_time(void **state)
+static void a_program_that_is_too_long_is_refused_by_who_compiles(void **state)
 {
-	struct expression_job *jobs[EXPRESSION_JOBS_MAX];
-	char why[64];
+	char text[32];
+	struct expression_job *job;
 
 	(void)state;
-	for (int i = 0; i < EXPRESSION_JOBS_MAX; i++)
-		jobs[i] = start("icmp");
-	assert_null(expression_job_start("icmp"));
-	expression_job_abandon(jobs[0]);
-	assert_null(expression_job_start("icmp"));
-	for (int i = 0; i < EXPRESSION_JOBS_MAX; i++)
-		sem_post(&may_end);
-	for (int i = 1; i < EXPRESSION_JOBS_MAX; i++) {
-		assert_true(is_readable(jobs[i], PATIENCE_MS));
-		free(end(jobs[i], why));
-	}
-	wait_for(&freed); /* the first one */
-	free(end(done("icmp"), why));
+	snprintf(text, sizeof(text), "%d", TOO_LONG / STEP_BYTES);
+	job = start(text);
+	compile(text);
+	assert_ends_in(job, "at most 16384");
 }
 
-/* The sanitizers watch. */
-static void jobs_end_in_any_order(void **state)
+static void the_longest_program_fits(void **state)
 {
-	char why[64];
+	char text[32], why[256];
+	struct filter_expression *e;
+	struct expression_job *job;
 
 	(void)state;
-	for (int round = 0; round < 1 << EXPRESSION_JOBS_MAX; round++) {
-		struct expression_job *jobs[EXPRESSION_JOBS_MAX];
+	snprintf(text, sizeof(text), "%d", TOO_LONG / STEP_BYTES - 1);
+	job = start(text);
+	compile(text);
+	e = expression_job_end(job, why, sizeof(why));
+	assert_non_null(e);
+	assert_int_equal(e->bytes, TOO_LONG - STEP_BYTES);
+	free(e);
+}
 
-		for (int i = 0; i < EXPRESSION_JOBS_MAX; i++)
-			jobs[i] = start(i % 2 ? "icmp" : "wrong");
-		for (int i = 0; i < EXPRESSION_JOBS_MAX; i++)
-			if (round & 1 << i)
-				expression_job_abandon(jobs[i]);
-		for (int i = 0; i < EXPRESSION_JOBS_MAX; i++)
-			sem_post(&may_end);
-		for (int i = 0; i < EXPRESSION_JOBS_MAX; i++) {
-			if (round & 1 << i)
-				continue;
-			assert_true(is_readable(jobs[i], PATIENCE_MS));
-			free(expression_job_end(jobs[i], why, sizeof(why)));
-		}
-		for (int i = 0; i < EXPRESSION_JOBS_MAX; i++)
-			wait_for(&freed);
+/* It lives for a limited time: the network may never answer. */
+static void who_compiles_may_end_without_a_word(void **state)
+{
+	struct expression_job *job = start("5");
+
+	(void)state;
+	close(far_end);
+	assert_true(is_readable(job));
+	assert_ends_in(job, "in time");
+}
+
+/* The answer begins with its length in bytes, and a text of 256. */
+static void answer(uint32_t length, uint8_t first, size_t bytes)
+{
+	uint8_t message[4 + 256 + 64];
+
+	memset(message, first, sizeof(message));
+	memcpy(message, &length, sizeof(length));
+	assert_int_equal(send(far_end, message, bytes, 0), bytes);
+	close(far_end);
+}
+
+static void an_answer_of_another_length_than_it_says_is_none(void **state)
+{
+	static const struct { uint32_t says; size_t bytes; } cases[] = {
+		{ 8, 1 },	{ 8, 4 },	  { 8, 4 + 256 },
+		{ 16, 4 + 256 + 8 }, { 0, 4 + 256 + 8 }, { UINT32_MAX, 4 + 256 + 8 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct expression_job *job = start("5");
+
+		answer(cases[i].says, 7, cases[i].bytes);
+		assert_ends_in(job, "in time");
 	}
+}
+
+static void a_program_that_is_not_safe_is_not_run(void **state)
+{
+	struct expression_job *job = start("5");
+
+	(void)state;
+	answer(8, 6, 4 + 256 + 8);
+	assert_ends_in(job, "");
+}
+
+static void a_text_without_end_is_cut(void **state)
+{
+	struct expression_job *job = start("wrong");
+	char why[512];
+
+	(void)state;
+	answer(0, 'x', 4 + 256);
+	assert_null(expression_job_end(job, why, sizeof(why)));
+	assert_int_equal(strlen(why), 255);
+}
+
+static void assert_refused(int err, const char *reason)
+{
+	char why[128] = "";
+
+	refusal = err;
+	assert_null(expression_job_start(NULL, "5", why, sizeof(why)));
+	assert_non_null(strstr(why, reason));
+}
+
+static void why_it_cannot_begin_is_said(void **state)
+{
+	(void)state;
+	assert_refused(-EAGAIN, "try again");
+	assert_refused(-ENOTCONN, "ringctl restart");
+	assert_refused(-EMFILE, "open files");
+}
+
+/* Whoever compiles must not be ended by a signal either. */
+static void nobody_has_to_wait_for_it(void **state)
+{
+	(void)state;
+	expression_job_abandon(start("5"));
+	compile("5");
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(a_job_is_readable_when_it_is_done_and_not_before),
-		TEST(the_expression_is_the_callers_and_the_job_is_gone),
-		TEST(the_text_may_go_as_soon_as_the_job_has_begun),
-		TEST(a_wrong_expression_has_the_compilers_reason),
-		TEST(a_job_abandoned_before_it_is_done_ends_by_itself),
-		TEST(a_job_abandoned_when_it_is_done_leaves_nothing),
-		TEST(a_wrong_one_may_be_abandoned_too),
-		TEST(only_so_many_are_at_work_at_a_time),
-		TEST(jobs_end_in_any_order),
+		cmocka_unit_test_setup(it_is_done_when_it_is_compiled_and_not_before, set_up),
+		cmocka_unit_test_setup(what_is_wrong_with_it_is_said, set_up),
+		cmocka_unit_test_setup(a_program_that_is_too_long_is_refused_by_who_compiles, set_up),
+		cmocka_unit_test_setup(the_longest_program_fits, set_up),
+		cmocka_unit_test_setup(who_compiles_may_end_without_a_word, set_up),
+		cmocka_unit_test_setup(an_answer_of_another_length_than_it_says_is_none, set_up),
+		cmocka_unit_test_setup(a_program_that_is_not_safe_is_not_run, set_up),
+		cmocka_unit_test_setup(a_text_without_end_is_cut, set_up),
+		cmocka_unit_test_setup(why_it_cannot_begin_is_said, set_up),
+		cmocka_unit_test_setup(nobody_has_to_wait_for_it, set_up),
 	};
 
 	return cmocka_run_group_tests_name("expression_job", tests, NULL, NULL);

@@ -173,7 +173,7 @@ static void the_next_port_in_its_place_gets_none_of_its_frames(void **state)
 	fake_add(&net, 2);
 	fake_flush(&net);
 	assert_int_equal(net.fakes[2].taken, 0);
-	assert_int_equal(net.ports.gone.drop[DROP_PORT_CLOSED], 1);
+	assert_int_equal(net.ports.memory->gone.drop[DROP_PORT_CLOSED], 1);
 }
 
 static void alone_a_port_floods_to_nobody(void **state)

@@ -59,6 +59,22 @@ static void moved_address_is_counted_and_found_where_it_went(void **state)
 	mac_free(t);
 }
 
+static void what_has_moved_can_be_put_back_as_it_was(void **state)
+{
+	struct mac_table *t = table(64);
+
+	(void)state;
+	mac_learn(t, address(1), 7, 10);
+	assert_int_equal(mac_learn(t, address(1), 8, 20), MAC_MOVED);
+	assert_int_equal(mac_move_back(t), MAC_REFUSED);
+	assert_int_equal(mac_lookup(t, address(1), 10 + AGEING_S), 7);
+	assert_int_equal(mac_lookup(t, address(1), 11 + AGEING_S), MAC_NONE);
+	assert_int_equal(mac_port_count(t, 8), 0);
+	assert_int_equal(mac_counters(t)->moved, 0);
+	assert_int_equal(mac_counters(t)->refused, 1);
+	mac_free(t);
+}
+
 static void silent_address_ages_out_after_ageing_and_not_before(void **state)
 {
 	struct mac_table *t = table(64);
@@ -361,6 +377,7 @@ int main(void)
 		cmocka_unit_test(unknown_address_has_no_port),
 		cmocka_unit_test(learned_address_is_found_on_its_port),
 		cmocka_unit_test(moved_address_is_counted_and_found_where_it_went),
+		cmocka_unit_test(what_has_moved_can_be_put_back_as_it_was),
 		cmocka_unit_test(silent_address_ages_out_after_ageing_and_not_before),
 		cmocka_unit_test(sending_again_keeps_an_address_young),
 		cmocka_unit_test(ageing_of_0_keeps_addresses_for_ever),

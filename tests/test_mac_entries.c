@@ -33,6 +33,8 @@ static void a_fixed_address_neither_ages_nor_moves(void **state)
 
 	(void)state;
 	assert_int_equal(mac_fix(t, address(1), 7, 10), 0);
+	assert_int_equal(mac_fixed_port(t, address(1)), 7);
+	assert_int_equal(mac_fixed_port(t, address(2)), MAC_NONE);
 	assert_int_equal(mac_learn(t, address(1), 8, 20), MAC_REFUSED);
 	assert_int_equal(mac_lookup(t, address(1), 20), 7);
 	assert_int_equal(mac_learn(t, address(1), 7, 30), MAC_KNOWN);

@@ -209,6 +209,9 @@ static void users_and_groups_go_by_name_or_number(void **state)
 	assert_int_equal(o.allow_uid_count, 2);
 	assert_int_equal(o.allow_uids[1], 4711);
 	assert_int_equal(o.allow_gids[0], 5);
+	assert_true(o.user == (uid_t)-1);
+	assert_int_equal(parse("--user root"), 0);
+	assert_int_equal(o.user, 0);
 }
 
 static void bad_values_are_named(void **state)
@@ -225,7 +228,12 @@ static void bad_values_are_named(void **state)
 	refused("--tap a/b", "--tap 'a/b'");
 	refused("--group no-such-group", "--group");
 	refused("--allow-uid no-such-user", "--allow-uid");
+	refused("--user no-such-user", "--user 'no-such-user': must be a user");
 	refused("--without everything", "--without");
+	refused("--ports-per-uid 0", "--ports-per-uid '0': must be 1 to 4096 ports");
+	refused("--ports-per-uid 4097", "--ports-per-uid");
+	refused("--listen uml:/a,mac=02:00:00:00:00:01 --port fd:3,mac=02:00:00:00:00:01",
+		"mac= '02:00:00:00:00:01' is named twice: once only");
 	refused("--ready-fd x", "--ready-fd");
 }
 

@@ -300,6 +300,7 @@ static void bad_values_are_named_with_their_option(void **state)
 	refused("mode 888\n", 1, "mode");
 	refused("group no-such-group\n", 1, "group");
 	refused("allow-uid no-such-user\n", 1, "allow-uid");
+	refused("audit\n", 1, "'audit' is no option for a file");
 	refused("ready-fd x\n", 1, "ready-fd");
 	refused("without everything\n", 1, "without");
 	refused("name a/b\n", 1, "name");

@@ -93,15 +93,18 @@ static void every_option_is_said(void **state)
 {
 	(void)state;
 	parse_line("--ageing 7 --mac-table 128 --mode 660 --group 5 "
-		   "--allow-uid 3 --allow-uid 4 --allow-gid 6 --pidfile /p "
+		   "--allow-uid 3 --allow-uid 4 --allow-gid 6 --pidfile /p --user 8 "
+		   "--ports-per-uid 9 "
 		   "--metrics 127.0.0.1:80 --without multishot-read "
-		   "--control /c,mode=600 --monitor none --listen bess:/b "
+		   "--without fixed-files --control /c,mode=600 --monitor none --listen bess:/b "
 		   "--port fd:7,mirror=x");
 	expect_line("--listen bess:/b,mode=0660,group=5 --port fd:7,mirror=x "
 		    "--pidfile /p --ageing 7 --mac-table 128 --mode 0660 "
-		    "--group 5 --allow-uid 3 --allow-uid 4 --allow-gid 6 "
+		    "--group 5 --user 8 --allow-uid 3 --allow-uid 4 --allow-gid 6 "
+		    "--ports-per-uid 9 "
 		    "--control /c,mode=0600 --monitor none "
-		    "--metrics 127.0.0.1:80 --without multishot-read");
+		    "--metrics 127.0.0.1:80 --without multishot-read "
+		    "--without fixed-files");
 }
 
 static void what_is_0_is_said_too(void **state)
@@ -209,6 +212,10 @@ static const char *some_keys(unsigned number)
 		sprintf(keys + strlen(keys), ",mac-limit=%u,flood=off",
 			below(100));
 	if (below(3) == 0)
+		sprintf(keys + strlen(keys),
+			",no-spoof=on,storm-unknown=%u,mac=02:00:00:00:00:%02x",
+			below(100), number % 256);
+	if (below(3) == 0)
 		strcat(keys, ",mirror=m,learning=off,isolated=on");
 	return keys;
 }
@@ -252,10 +259,14 @@ static void some_numbers(struct words *w)
 		add_pair(w, "--mode", "%o", below(01000));
 	if (below(3) == 0)
 		add_pair(w, "--group", "%u", below(70000));
+	if (below(3) == 0)
+		add_pair(w, "--user", "%u", below(70000));
 	for (unsigned n = below(3); n; n--)
 		add_pair(w, "--allow-uid", "%u", below(70000));
 	for (unsigned n = below(3); n; n--)
 		add_pair(w, "--allow-gid", "%u", below(70000));
+	if (below(3) == 0)
+		add_pair(w, "--ports-per-uid", "%u", 1 + below(PORTS_MAX));
 }
 
 static void some_command_line(struct words *w, bool with_name)
@@ -280,6 +291,8 @@ static void some_command_line(struct words *w, bool with_name)
 		add_pair(w, "--metrics", "unix:/x,mode=%o", below(0777));
 	if (below(3) == 0)
 		add_pair(w, "--without", "multishot-read");
+	if (below(3) == 0)
+		add_pair(w, "--without", "fixed-files");
 }
 
 static void take_out(struct endpoint *e, unsigned *count, unsigned at)

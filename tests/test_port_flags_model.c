@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../switch/port_security.h"
 #include "../switch/port_slow.h"
 #include "fake_port.h"
 
@@ -15,9 +16,20 @@
  * test_port.c's business. */
 enum { PORTS = 6, STATIONS = 9, QUEUE_MOST = 20, STEPS = 60000, LEN = 60 };
 
+/* Besides stations: to everybody, to some group, from nobody. */
+enum { TO_ALL = STATIONS, TO_GROUP, FROM_NOBODY, ADDRESSES };
+
+/* What a storm may still send, in nanoseconds of its rate. */
+struct model_storm {
+	uint32_t rate;
+	uint64_t level_ns, seen_ns;
+};
+
 struct model_port {
 	bool up, blocked, stalled;
-	uint8_t flags;
+	uint16_t flags;
+	int device; /* the station that its device is, or -1 */
+	struct model_storm storms[STORM_KINDS];
 	uint16_t mac_limit;
 	uint32_t room, queued, queue_high, limit, max;
 	struct port_counters c;
@@ -97,10 +109,33 @@ static void model_goes_on(struct model_port *in)
 	in->seen_in += (in->flags & PORT_OBSERVED) != 0;
 }
 
-static void model_flood(struct model_port *in, bool unknown)
+static bool model_pours(struct model_port *in, enum storm_kind kind)
 {
+	static const enum drop reasons[STORM_KINDS] = {
+		DROP_STORM_BROADCAST, DROP_STORM_MULTICAST, DROP_STORM_UNKNOWN,
+	};
+	struct model_storm *s = &in->storms[kind];
+	uint64_t frame_ns = s->rate ? 1000000000 / s->rate : 0;
+	uint64_t room_ns = frame_ns * (s->rate > 50 ? s->rate / 10 : 5);
+
+	s->level_ns += net.forward.round_ns - s->seen_ns;
+	s->seen_ns = net.forward.round_ns;
+	s->level_ns = s->level_ns < room_ns ? s->level_ns : room_ns;
+	if (s->level_ns < frame_ns) {
+		model_drop(in, reasons[kind]);
+		return false;
+	}
+	s->level_ns -= frame_ns;
+	return true;
+}
+
+static void model_flood(struct model_port *in, enum storm_kind kind)
+{
+	bool unknown = kind == STORM_UNKNOWN;
 	unsigned wanting = 0, but_for_isolation = 0;
 
+	if (!model_pours(in, kind))
+		return;
 	for (unsigned i = 0; i < PORTS; i++) {
 		wanting += model_wants(in, &ports[i], unknown, true);
 		but_for_isolation += model_wants(in, &ports[i], unknown, false);
@@ -125,25 +160,48 @@ static unsigned model_addresses(const struct model_port *of)
 	return n;
 }
 
-/* Whether a frame of station @src may come in. */
+static bool model_spoofs(const struct model_port *in, unsigned src, bool known)
+{
+	for (unsigned i = 0; i < PORTS; i++)
+		if (ports[i].up && &ports[i] != in &&
+		    ports[i].device == (int)src)
+			return true;
+	return src >= STATIONS || (stations[src].at >= 0 && !known);
+}
+
+/* Whether a frame of @src, a station or nobody, may come in. */
 static bool model_judges(struct model_port *in, unsigned src)
 {
-	bool known = stations[src].at >= 0 && &ports[stations[src].at] == in;
+	bool known = src < STATIONS && stations[src].at >= 0 &&
+		     &ports[stations[src].at] == in;
 	bool learns = !(in->flags & (PORT_NO_LEARNING | PORT_LOCKED));
 
 	if (in->flags & PORT_ADMIN_DOWN)
 		model_drop(in, DROP_ADMIN_DOWN);
 	else if (in->flags & PORT_LOCKED && !known)
 		model_drop(in, DROP_LOCKED);
+	else if (in->flags & PORT_NO_SPOOF && model_spoofs(in, src, known))
+		model_drop(in, DROP_SPOOFED);
 	else if (in->flags & PORT_MAC_LIMIT && learns && !known &&
-		 model_addresses(in) >= in->mac_limit)
+		 src < STATIONS && model_addresses(in) >= in->mac_limit)
 		model_drop(in, DROP_MAC_LIMIT);
 	else
 		return true;
 	return false;
 }
 
-/* @dst is STATIONS for everybody. */
+static void model_learn(const struct model_port *in, unsigned src)
+{
+	struct model_station *s = &stations[src];
+
+	if (in->flags & (PORT_NO_LEARNING | PORT_LOCKED) || src >= STATIONS ||
+	    s->fixed)
+		return;
+	/* It does not go away from a port that may not spoof. */
+	if (s->at < 0 || !(ports[s->at].flags & PORT_NO_SPOOF))
+		s->at = (int)(in - ports);
+}
+
 static void model_receive(struct model_port *in, unsigned src, unsigned dst)
 {
 	struct model_port *out;
@@ -152,11 +210,11 @@ static void model_receive(struct model_port *in, unsigned src, unsigned dst)
 	in->c.received_bytes += LEN;
 	if (!model_judges(in, src))
 		return;
-	if (!(in->flags & (PORT_NO_LEARNING | PORT_LOCKED)) &&
-	    !stations[src].fixed)
-		stations[src].at = (int)(in - ports);
-	if (dst == STATIONS || stations[dst].at < 0) {
-		model_flood(in, dst != STATIONS);
+	model_learn(in, src);
+	if (dst >= STATIONS || stations[dst].at < 0) {
+		model_flood(in, dst == TO_ALL	  ? STORM_BROADCAST
+				: dst == TO_GROUP ? STORM_MULTICAST
+						  : STORM_UNKNOWN);
 		return;
 	}
 	out = &ports[stations[dst].at];
@@ -206,14 +264,19 @@ static unsigned below(unsigned n)
 
 static uint64_t address(unsigned s)
 {
-	return s == STATIONS ? BROADCAST : station(s);
+	return s == TO_ALL	  ? BROADCAST
+	       : s == TO_GROUP	  ? UINT64_C(0x0100005e0001)
+	       : s == FROM_NOBODY ? 0
+				  : station(s);
 }
 
 static void receive(unsigned at)
 {
-	unsigned src = below(STATIONS), dst = below(STATIONS + 2);
+	unsigned src = below(STATIONS), dst = below(FROM_NOBODY);
 
-	dst = dst > STATIONS ? STATIONS : dst;
+	if (below(20) == 0)
+		src = STATIONS + below(ADDRESSES - STATIONS);
+	net.forward.round_ns += below(50) * 100000;
 	assert_int_equal(fake_receive(&net, at, address(dst), address(src),
 				      LEN, 0),
 			 0);
@@ -223,7 +286,7 @@ static void receive(unsigned at)
 static void change_flags(unsigned at)
 {
 	struct model_port *p = &ports[at];
-	uint8_t flags = (uint8_t)(p->flags ^ 1 << below(7));
+	uint16_t flags = (uint16_t)(p->flags ^ 1 << below(8));
 
 	if (flags & ~p->flags & PORT_ADMIN_DOWN) {
 		model_drop_queue(p, DROP_PORT_CLOSED);
@@ -233,6 +296,32 @@ static void change_flags(unsigned at)
 	net.fakes[at].port->mac_limit = p->mac_limit = (uint16_t)below(4);
 	port_set_flags(&net.ports, net.fakes[at].port, flags);
 	p->flags = flags;
+}
+
+static void change_storm(unsigned at)
+{
+	enum storm_kind kind = (enum storm_kind)below(STORM_KINDS);
+	struct port *p = net.fakes[at].port;
+	uint32_t rates[STORM_KINDS], rate = below(3) ? 1 + below(40) : 0;
+
+	port_storm_rates(p, rates);
+	rates[kind] = rate;
+	port_set_storms(p, rates);
+	ports[at].flags = port_storm_flag(ports[at].flags, rates);
+	port_set_flags(&net.ports, p, ports[at].flags);
+	if (ports[at].storms[kind].rate != rate)
+		ports[at].storms[kind] = (struct model_storm){
+			.rate = rate, .level_ns = UINT64_MAX / 2
+		};
+}
+
+static void change_device(unsigned at)
+{
+	int device = (int)below(STATIONS + 1) - 1;
+
+	ports[at].device = device;
+	port_set_device(&net.ports, net.fakes[at].port,
+			device < 0 ? 0 : address((unsigned)device));
 }
 
 static void go_or_come(unsigned at)
@@ -249,7 +338,7 @@ static void go_or_come(unsigned at)
 	}
 	net.queue = 1 + below(QUEUE_MOST);
 	fake_add(&net, at);
-	*p = (struct model_port){ .up = true, .room = UINT32_MAX,
+	*p = (struct model_port){ .up = true, .room = UINT32_MAX, .device = -1,
 				  .limit = net.queue, .max = net.queue };
 	memset(&seen[at], 0, sizeof(seen[at]));
 }
@@ -316,6 +405,10 @@ static void step(void)
 		change_queue(at);
 	else if (what < 28)
 		fix(at);
+	else if (what < 30)
+		change_storm(at);
+	else if (what < 31)
+		change_device(at);
 	else
 		receive(at);
 	if (below(3))
@@ -397,7 +490,7 @@ static void every_counter_is_what_a_naive_switch_would_count(void **state)
 		for (unsigned at = 0; at < PORTS; at++)
 			if (ports[at].up)
 				go_or_come(at);
-		assert_memory_equal(&net.ports.gone, &gone, sizeof(gone));
+		assert_memory_equal(&net.ports.memory->gone, &gone, sizeof(gone));
 		assert_int_equal(net.ports.admin_down_count, 0);
 		assert_int_equal(net.ports.blocked_count, 0);
 		assert_int_equal(net.ports.dirty_count, 0);

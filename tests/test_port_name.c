@@ -118,16 +118,16 @@ static void who_comes_back_under_its_name_goes_on_counting(void **state)
 	speak(3);
 	speak(0);
 	fake_close(&net, 3);
-	assert_int_equal(net.ports.gone.received, 1);
-	assert_int_equal(net.ports.gone.sent, 1);
+	assert_int_equal(net.ports.memory->gone.received, 1);
+	assert_int_equal(net.ports.memory->gone.sent, 1);
 	add(4, "web", 0);
-	assert_int_equal(net.ports.gone.received, 0);
-	assert_int_equal(net.ports.gone.sent, 0);
+	assert_int_equal(net.ports.memory->gone.received, 0);
+	assert_int_equal(net.ports.memory->gone.sent, 0);
 	assert_int_equal(net.fakes[4].port->counters->received, 1);
 	assert_int_equal(net.fakes[4].port->counters->sent, 1);
 	speak(4);
 	fake_close(&net, 4);
-	assert_int_equal(net.ports.gone.received, 2);
+	assert_int_equal(net.ports.memory->gone.received, 2);
 }
 
 static void who_comes_back_under_its_number_goes_on_counting(void **state)
@@ -163,7 +163,7 @@ static void as_many_names_are_kept_as_there_is_room_for(void **state)
 		speak(3);
 		fake_close(&net, 3);
 	}
-	assert_int_equal(net.ports.gone.received, 2 * PORT_NAMES_KEPT);
+	assert_int_equal(net.ports.memory->gone.received, 2 * PORT_NAMES_KEPT);
 	assert_int_equal(add(3, name, 0)->counters->received, 1);
 	snprintf(name, sizeof(name), "guest-%u", PORT_NAMES_KEPT + 1);
 	assert_int_equal(add(4, name, 0)->counters->received, 1);

@@ -237,6 +237,129 @@ static void a_gibibyte_of_random_splits_is_byte_exact(void **state)
 	free(chunk);
 }
 
+/* --- in the middle of a stream --------------------------------------------- */
+
+enum { OURS = 0x02 };
+
+/* A frame of @len bytes from station @from behind its length; returns what is
+ * behind it. Its payload is @fill. */
+static uint8_t *put_frame(uint8_t *to, uint32_t len, uint8_t from, uint8_t fill)
+{
+	stream_header(to, len);
+	to += STREAM_HEADER_BYTES;
+	memset(to, fill, len);
+	memset(to, 0xff, 6);
+	memset(to + 6, 0, 6);
+	to[6] = 0x02;
+	to[11] = from;
+	return to + len;
+}
+
+/* From station @context. */
+static bool known(const void *context, uint64_t address)
+{
+	const uint8_t *from = context;
+
+	return address == (0x02 | (uint64_t)*from << 40);
+}
+
+static const uint8_t ours = OURS, nobody = 0x77;
+
+static void a_frame_of_a_known_station_is_found_behind_the_rest_of_another(void **state)
+{
+	uint8_t bytes[4096], *end;
+
+	(void)state;
+	for (uint32_t rest = 0; rest < 1514; rest += 13) {
+		memset(bytes, 0xa5, rest);
+		end = put_frame(bytes + rest, 60, OURS, 0);
+		assert_int_equal(stream_find(bytes, (uint32_t)(end - bytes),
+					     known, &ours),
+				 (int32_t)rest);
+		/* And if all of it is not there yet. */
+		assert_int_equal(stream_find(bytes, rest + 16, known, &ours),
+				 (int32_t)rest);
+		assert_int_equal(stream_find(bytes, rest + 15, known, &ours), -1);
+	}
+}
+
+static void a_beginning_that_nothing_can_follow_is_none(void **state)
+{
+	uint8_t bytes[4096], *end = put_frame(bytes, 60, OURS, 0);
+
+	(void)state;
+	memset(end, 0xff, 100);
+	assert_int_equal(stream_find(bytes, (uint32_t)(end + 100 - bytes), known,
+				     &ours),
+			 -1);
+	/* Only what follows is wrong: the true one is found behind it. */
+	put_frame(end + 30, 60, OURS, 0);
+	assert_int_equal(stream_find(bytes, (uint32_t)(end + 94 - bytes), known,
+				     &ours),
+			 (int32_t)(end + 30 - bytes));
+}
+
+static void of_strangers_two_in_a_row_are_frames_or_one_that_is_alone(void **state)
+{
+	uint8_t bytes[4096], *end = put_frame(bytes + 5, 60, OURS, 0), *two;
+
+	(void)state;
+	memset(bytes, 0xa5, 5);
+	assert_int_equal(stream_find(bytes, (uint32_t)(end - bytes), known,
+				     &nobody),
+			 -1);
+	assert_int_equal(stream_find(bytes + 5, 64, known, &nobody), 0);
+	two = put_frame(end, 1514, OURS, 0);
+	assert_int_equal(stream_find(bytes, (uint32_t)(two - bytes), known,
+				     &nobody),
+			 5);
+	/* Of different stations they may be anything. */
+	put_frame(end, 1514, OURS + 1, 0);
+	assert_int_equal(stream_find(bytes, (uint32_t)(two - bytes), known,
+				     &nobody),
+			 -1);
+}
+
+/* A station's address in its own payload, as ARP and DHCP have it, is no
+ * frame's source: no length is in front of it. */
+static void an_address_in_a_payload_is_not_a_source(void **state)
+{
+	static const uint8_t arp[] = { 0x08, 0x06, 0x00, 0x01, 0x08, 0x00, 0x06,
+				       0x04, 0x00, 0x01, 0x02, 0,    0,    0,
+				       0,    OURS };
+	uint8_t bytes[4096] = { 0 };
+
+	(void)state;
+	memcpy(bytes + 100, arp, sizeof(arp));
+	memcpy(bytes + 300, arp + 10, 6); /* behind zeros */
+	put_frame(bytes + 700, 60, OURS, 0);
+	assert_int_equal(stream_find(bytes, 764, known, &ours), 700);
+}
+
+static void any_place_in_a_stream_leads_to_the_next_frame(void **state)
+{
+	static uint8_t stream[1 << 16];
+	static uint32_t begins[512];
+	uint32_t end = 0, count = 0, next = 0;
+
+	(void)state;
+	srandom(6);
+	while (end + 2000 < sizeof(stream)) {
+		uint32_t len = 14 + (uint32_t)random() % 1501;
+
+		begins[count++] = end;
+		end = (uint32_t)(put_frame(stream + end, len, OURS,
+					   (uint8_t)random()) -
+				 stream);
+	}
+	for (uint32_t at = 0; at < begins[count - 1]; at++) {
+		next += at > begins[next];
+		assert_int_equal(stream_find(stream + at, end - at, known,
+					     &ours),
+				 (int32_t)(begins[next] - at));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +368,11 @@ int main(void)
 		cmocka_unit_test_setup(an_empty_frame_is_a_frame, fresh),
 		cmocka_unit_test_setup(a_length_is_bad_above_69632, fresh),
 		cmocka_unit_test_setup(a_header_is_big_endian, fresh),
+		cmocka_unit_test(a_frame_of_a_known_station_is_found_behind_the_rest_of_another),
+		cmocka_unit_test(a_beginning_that_nothing_can_follow_is_none),
+		cmocka_unit_test(of_strangers_two_in_a_row_are_frames_or_one_that_is_alone),
+		cmocka_unit_test(an_address_in_a_payload_is_not_a_source),
+		cmocka_unit_test(any_place_in_a_stream_leads_to_the_next_frame),
 		cmocka_unit_test(a_gibibyte_of_random_splits_is_byte_exact),
 	};
 
