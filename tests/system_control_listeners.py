@@ -5,6 +5,7 @@
         ringswitch -- ctl.control
 """
 
+import grp
 import os
 import socket
 
@@ -34,6 +35,14 @@ def guest(switch, cleanup):
 def listeners(control):
     return {entry["listener"]: entry
             for entry in control.request("listener.show")}
+
+
+def test_a_group_may_be_named(control, switch, tmp_path):
+    """The switch has no files to look it up in; its opener has."""
+    group = grp.getgrgid(os.getgid()).gr_name
+    control.request("listener.add", endpoint=f"bess:{tmp_path}/g,group={group}")
+    assert (tmp_path / "g").stat().st_gid == os.getgid()
+    assert mode_of(tmp_path / "g") == 0o770
 
 
 def test_a_listener_is_shown_with_its_ports(switch, control, cleanup):

@@ -163,6 +163,18 @@ def test_it_runs_as_the_user_that_is_wanted(tmp_path, other_user):
         assert switch.stop() == 0
 
 
+def test_sockets_belong_to_the_user_and_go_in_the_end(public_dir, other_user):
+    """So that who may use the switch may also use its control socket."""
+    public_dir.chmod(0o777)
+    with lab.Switch("--user", "nobody", workdir=public_dir,
+                    socket=str(public_dir / "ctl")) as switch:
+        nobody = pwd.getpwnam("nobody").pw_uid
+        for name in "ctl", "ctl.control", "ctl.monitor":
+            assert (public_dir / name).stat().st_uid == nobody
+        assert switch.stop() == 0
+        assert not list(public_dir.glob("ctl*"))
+
+
 def test_the_group_is_of_the_process_and_of_its_sockets(tmp_path, other_user):
     with lab.Switch("--user", "nobody", "--group", "1",
                     workdir=tmp_path) as switch:
