@@ -64,8 +64,10 @@ def test_a_capture_that_nobody_reads_loses_copies_and_no_frame(switch, four,
     assert len(file.packets) == FRAMES - statistics.dropped
     assert counted["capture_frames"] == FRAMES
     assert counted["capture_dropped"] == statistics.dropped
-    # What is there is the first of them: the buffer was full from then on.
-    assert file.frames() == frames[:len(file.packets)]
+    # In order, and nothing but them; the socket's own buffer may have taken
+    # some more when others had been missed already.
+    rest = iter(frames)
+    assert all(frame in rest for frame in file.frames())
     found = capinfos(file.save(tmp_path / "pcapng"))
     assert found["Number of packets"] == str(len(file.packets))
 

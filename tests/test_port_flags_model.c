@@ -192,10 +192,12 @@ static bool model_judges(struct model_port *in, unsigned src)
 
 static void model_learn(const struct model_port *in, unsigned src)
 {
-	struct model_station *s = &stations[src];
+	struct model_station *s;
 
-	if (in->flags & (PORT_NO_LEARNING | PORT_LOCKED) || src >= STATIONS ||
-	    s->fixed)
+	if (in->flags & (PORT_NO_LEARNING | PORT_LOCKED) || src >= STATIONS)
+		return;
+	s = &stations[src];
+	if (s->fixed)
 		return;
 	/* It does not go away from a port that may not spoof. */
 	if (s->at < 0 || !(ports[s->at].flags & PORT_NO_SPOOF))
