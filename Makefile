@@ -82,6 +82,7 @@ NEEDS_state_file := switch/state_file switch/state_slot
 NEEDS_keeper_store := switch/keeper_store switch/keeper_wire $(NEEDS_state_file)
 NEEDS_keeper    := switch/keeper switch/keeper_prepare switch/keeper_switch \
                    switch/keeper_child switch/keeper_notify switch/keeper_history \
+                   switch/keeper_orphan \
                    $(NEEDS_keeper_store) switch/kept switch/daemon \
                    switch/run_directory switch/log $(NEEDS_options)
 LIBS_keeper := -lbsd -lsystemd
@@ -326,7 +327,7 @@ bench: deps-bench
 	@$(MAKE) --no-print-directory peers all
 	@$(OWN) -- $(WITH_PEERS) bench/compare.py --json build/bench.json $(BENCH_ARGS)
 
-include tests/reliability.mk
+-include tests/reliability.mk
 include switch/install.mk
 
 clean:

@@ -78,6 +78,23 @@ static bool read_address(struct client *c, const json_t *arguments,
 	return false;
 }
 
+/* By mac= of something but @except. */
+static bool is_configured(const struct sw *sw, uint64_t addr,
+			  const struct endpoint *except)
+{
+	const struct options *o = sw->options;
+
+	for (unsigned i = 0; i < o->listener_count; i++)
+		if (!o->listeners[i].removed && o->listeners[i].mac == addr &&
+		    &o->listeners[i] != except)
+			return true;
+	for (unsigned i = 0; i < o->port_count; i++)
+		if (!o->ports[i].removed && o->ports[i].mac == addr &&
+		    &o->ports[i] != except)
+			return true;
+	return false;
+}
+
 void control_mac_add(struct sw *sw, struct client *c, const json_t *arguments)
 {
 	uint64_t addr;
@@ -88,6 +105,10 @@ void control_mac_add(struct sw *sw, struct client *c, const json_t *arguments)
 	p = control_port(sw, c, arguments);
 	if (!p)
 		return;
+	if (is_configured(sw, addr, p->endpoint)) {
+		client_refuse(c, "refused", "address '%s': belongs to another port by its configuration (mac=)", control_string(arguments, "address"));
+		return;
+	}
 	if (mac_fix(sw->forward.macs, addr, p->id, sw_now_s(sw)))
 		client_refuse(c, "refused", "the table has no room for it: start with a larger --mac-table");
 	else
@@ -100,6 +121,10 @@ void control_mac_del(struct sw *sw, struct client *c, const json_t *arguments)
 
 	if (!read_address(c, arguments, &addr))
 		return;
+	if (is_configured(sw, addr, NULL)) {
+		client_refuse(c, "refused", "address '%s': belongs to its port by its configuration (mac=)", control_string(arguments, "address"));
+		return;
+	}
 	if (mac_forget(sw->forward.macs, addr, sw_now_s(sw)))
 		client_return(c, json_object());
 	else

@@ -120,6 +120,28 @@ static bool may_be_pidfile(const char *path)
 	       length < sizeof(text) - 1;
 }
 
+/* pidfile_write() ends no line, and pidfile_open() reads none that is ended. */
+static int write_pid(struct pidfh *file)
+{
+	int fd = pidfile_fileno(file);
+
+	return pidfile_write(file) || lseek(fd, 0, SEEK_END) < 0 ||
+	       write(fd, "\n", 1) != 1;
+}
+
+/* Of another switch; 0 if it is not to be had. */
+static pid_t read_pid(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	int pid = 0;
+
+	if (file && fscanf(file, "%d", &pid) != 1)
+		pid = 0;
+	if (file)
+		fclose(file);
+	return pid;
+}
+
 int daemon_pidfile(struct daemon *d, const char *path, char *why,
 		   size_t why_bytes)
 {
@@ -137,13 +159,15 @@ int daemon_pidfile(struct daemon *d, const char *path, char *why,
 		return -EEXIST;
 	}
 	d->pidfile = pidfile_open(full, 0644, &other);
-	if (!d->pidfile && errno == EEXIST) {
+	/* Somebody has it locked: what he has written ends with a line. */
+	if (!d->pidfile && (errno == EEXIST || errno == EINVAL)) {
+		other = read_pid(full);
 		snprintf(why, why_bytes,
 			 "pid file %s: another switch is running, pid %d", full,
 			 other);
 		return -EEXIST;
 	}
-	if (!d->pidfile || pidfile_write(d->pidfile)) {
+	if (!d->pidfile || write_pid(d->pidfile)) {
 		err = -errno;
 		snprintf(why, why_bytes, "pid file %s: %s", full,
 			 strerror(-err));
@@ -220,7 +244,14 @@ void daemon_ready(struct daemon *d, int ready_fd)
 
 void daemon_end(struct daemon *d)
 {
-	if (d->pidfile)
-		pidfile_remove(d->pidfile);
+	int fd = d->pidfile ? dup(pidfile_fileno(d->pidfile)) : -1;
+
+	/* Where we may no longer remove it, it must not name anybody else. */
+	if (d->pidfile && pidfile_remove(d->pidfile) && fd >= 0 &&
+	    ftruncate(fd, 0))
+		log_error("the pid file cannot be removed or emptied: %s",
+			  strerror(errno));
+	if (fd >= 0)
+		close(fd);
 	d->pidfile = NULL;
 }

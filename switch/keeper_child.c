@@ -165,6 +165,9 @@ static void set_number(const char *name, int value)
 static void set_environment(const struct keeper_child *c, int channel)
 {
 	set_number(KEEPER_VARIABLE, channel);
+	/* Another user may not find the same. */
+	if (c->options->directory)
+		setenv("RUNTIME_DIRECTORY", c->options->directory, 1);
 	if (c->config_fd >= 0)
 		set_number(OPTIONS_CONFIG_VARIABLE, c->config_fd);
 	if (c->feeds_watchdog)

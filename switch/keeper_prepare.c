@@ -9,6 +9,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "keeper_orphan.h"
 #include "keeper_process.h"
 #include "options.h"
 #include "run_directory.h"
@@ -80,6 +81,7 @@ static int open_state(struct keeper *k, char *why, size_t why_bytes)
 	if (err && !k->options->state)
 		snprintf(k->state_trouble, sizeof(k->state_trouble), "%s", why);
 	keeper_store_read(&k->store, k->state);
+	keeper_orphan_end(&k->store.before);
 	return k->options->state ? err : 0;
 }
 

@@ -49,6 +49,10 @@ static void found(void *context, const struct state_record *r)
 {
 	struct keeper_store *s = context;
 
+	if (r->key == KEEPER_SELF && r->bytes == sizeof(s->before))
+		memcpy(&s->before, r->record, sizeof(s->before));
+	if (r->key == KEEPER_SELF)
+		return;
 	s->things[r->key] = new_thing(r->key, r->flags | KEEPER_FROM_FILE,
 				      r->name, r->record, r->bytes);
 }

@@ -9,12 +9,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "keeper_orphan.h"
 #include "keeper_wire.h"
 
 struct state_file;
 struct keeper_thing;
 
 struct keeper_store {
+	struct keeper_self before; /* who has written the file; pid 0: nobody */
 	struct keeper_thing *things[KEEPER_KEYS];
 	struct keeper_thing *coming[KEEPER_KEYS]; /* when it is ready */
 	bool ready;

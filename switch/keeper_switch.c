@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "keeper_notify.h"
+#include "keeper_orphan.h"
 #include "keeper_process.h"
 #include "log.h"
 #include "options.h"
@@ -44,6 +45,17 @@ static int make_channel(int ends[2])
 	return 0;
 }
 
+static void say_kept(struct keeper *k, int err)
+{
+	/* Once: what is not in the file now will not be there later either. */
+	if (!err || *k->state_trouble)
+		return;
+	snprintf(k->state_trouble, sizeof(k->state_trouble), "%s",
+		 strerror(-err));
+	log_error("the state file, or what is kept, is not complete: %s",
+		  k->state_trouble);
+}
+
 int keeper_start_switch(struct keeper *k)
 {
 	const uint32_t nobody = KEEPER_NOBODY;
@@ -71,23 +83,13 @@ int keeper_start_switch(struct keeper *k)
 		k->channel = -1;
 		return err;
 	}
+	say_kept(k, keeper_orphan_note(k->state, k->child));
 	k->started_ms = k->fed_ms = clock_now_ms();
 	k->kill_at_ms = k->was_ready ? k->started_ms + START_MS : 0;
 	k->ready = k->wants_restart = k->stuck = false;
 	k->sending = true;
 	keeper_store_begin(&k->store);
 	return 0;
-}
-
-static void say_kept(struct keeper *k, int err)
-{
-	/* Once: what is not in the file now will not be there later either. */
-	if (!err || *k->state_trouble)
-		return;
-	snprintf(k->state_trouble, sizeof(k->state_trouble), "%s",
-		 strerror(-err));
-	log_error("the state file, or what is kept, is not complete: %s",
-		  k->state_trouble);
 }
 
 void keeper_pass_on(struct keeper *k, int sig)

@@ -39,7 +39,7 @@ static const char *complaint(const struct keeper_header *h, unsigned fd_count,
 	if (!h->type || h->type >= KEEPER_TYPE_COUNT ||
 	    shape[h->type].from_switch != from_switch)
 		return "there is no such message";
-	if (shape[h->type].has_key ? h->key >= KEEPER_KEYS : h->key)
+	if (shape[h->type].has_key ? h->key >= KEEPER_SELF : h->key)
 		return "there is no such key";
 	if (h->flags & ~shape[h->type].flags)
 		return "it has flags that it cannot have";

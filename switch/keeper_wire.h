@@ -25,6 +25,7 @@
 enum {
 	KEEPER_VERSION = 1,
 	KEEPER_KEYS = 32768, /* keys are below */
+	KEEPER_SELF = KEEPER_KEYS - 1, /* the keeper's own, in its file */
 	KEEPER_NAME_BYTES = 32,
 	KEEPER_RECORD_BYTES = 3072,
 	KEEPER_FDS_MAX = 16,

@@ -165,7 +165,7 @@ int kept_keep(struct kept *k, uint32_t key, unsigned flags, const char *name,
 					.flags = flags,
 					.bytes = (uint32_t)bytes };
 
-	if (key >= KEEPER_KEYS || bytes > KEEPER_RECORD_BYTES ||
+	if (key >= KEEPER_SELF || bytes > KEEPER_RECORD_BYTES ||
 	    fd_count > KEEPER_FDS_MAX || flags & ~(unsigned)KEEPER_DURABLE)
 		return -EINVAL;
 	if (!k || k->channel < 0)
@@ -176,7 +176,7 @@ int kept_keep(struct kept *k, uint32_t key, unsigned flags, const char *name,
 
 int kept_forget(struct kept *k, uint32_t key)
 {
-	return key < KEEPER_KEYS ? tell(k, KEEPER_FORGET, key) : -EINVAL;
+	return key < KEEPER_SELF ? tell(k, KEEPER_FORGET, key) : -EINVAL;
 }
 
 int kept_ready(struct kept *k)

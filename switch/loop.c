@@ -292,10 +292,12 @@ static void watch_keeper(struct sw *sw)
 static void on_keeper(struct sw *sw)
 {
 	loop_file_remove(&sw->loop, kept_fd(sw->kept));
-	if (kept_has_gone(sw->kept))
-		log_error("the keeper has ended: should this process end as well, guests lose the switch");
-	else
+	if (kept_has_gone(sw->kept)) {
+		sw->main_pid = getpid();
+		log_error("the keeper has ended: nobody starts the switch again if it dies; start it anew to have a keeper");
+	} else {
 		watch_keeper(sw);
+	}
 }
 
 static void dispatch(struct sw *sw, const struct io_uring_cqe *cqe)

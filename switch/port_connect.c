@@ -103,7 +103,7 @@ int connect_port_open(struct sw *sw, const struct endpoint *e, char *why,
 	p->fd = opener_connect(sw_opener(sw), e);
 	err = p->fd;
 	/* What was away before a restart may be so behind it. */
-	p->detached = err < 0 && sw->again;
+	p->detached = err < 0 && sw->again && !sw->running;
 	if (err < 0 && !p->detached)
 		goto fail;
 	doing = "get receive buffers";

@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	assert(!err == !why);
 	if (err)
 		return 0;
-	assert(message.header.key < KEEPER_KEYS);
+	assert(message.header.key < KEEPER_SELF);
 	assert(message.header.bytes <= KEEPER_RECORD_BYTES);
 	assert(sizeof(message.header) + message.header.bytes == len - 1);
 	assert(fd_count <= KEEPER_FDS_MAX);

@@ -395,6 +395,29 @@ def test_a_guest_that_has_gone_meanwhile_is_not_waited_for(tmp_path):
                 reach(stays, new)
 
 
+def test_a_switch_that_lost_its_keeper_makes_room_for_a_new_start(tmp_path):
+    """Whoever starts it anew knows the keeper's pid, and that is dead."""
+    with lab.Switch(workdir=tmp_path, keeper=True) as first, \
+            lab.Client(first.socket) as one, lab.Client(first.socket) as two:
+        settled(first)
+        alone = first.switch_pid()
+        os.kill(first.pid, signal.SIGKILL)
+        first.process.wait()
+        lab.wait_until(lambda: "the keeper has ended" in first.said(), "a line")
+        reach(one, two)
+        with control_of(first) as control:
+            assert control.request("version")["pid"] == alone
+        # Somebody who is not its successor gets no further than he did.
+        code, said = lab.run_switch("--no-keeper", "-unix", first.socket)
+        assert code == 1 and f"in use by another process ({alone})" in said
+        with lab.Switch(workdir=tmp_path, keeper=True, name="next") as second:
+            assert f"({alone}): ending it" in second.said()
+            assert not lab.is_running(alone)
+            reach(one, two), reach(two, one, 2)
+            assert second.stop() == 0
+        assert not list(tmp_path.glob("ctl*"))
+
+
 def blame(switch, port):
     """Make it look as if a frame of @port's were being handled."""
     os.kill(switch.switch_pid(), signal.SIGSTOP)

@@ -175,6 +175,23 @@ def test_sockets_belong_to_the_user_and_go_in_the_end(public_dir, other_user):
         assert not list(public_dir.glob("ctl*"))
 
 
+def test_one_with_a_name_and_a_user_is_started_again(tmp_path, other_user,
+                                                     monkeypatch, request):
+    """As that user it would look for another directory."""
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    name = f"test-{os.getpid()}"
+    directory = pathlib.Path("/run/ringswitch") / name
+    request.addfinalizer(lambda: directory.exists() and directory.rmdir())
+    with lab.Switch("--name", name, "--user", "nobody", workdir=tmp_path,
+                    socket=None, keeper=True) as switch:
+        os.kill(switch.switch_pid(), signal.SIGKILL)
+        lab.wait_until(lambda: "started again" in switch.said(), "a restart")
+        with lab.Client(directory / "uml.ctl"):
+            pass
+        assert switch.stop() == 0
+    assert not directory.exists() or not list(directory.iterdir())
+
+
 def test_the_group_is_of_the_process_and_of_its_sockets(tmp_path, other_user):
     with lab.Switch("--user", "nobody", "--group", "1",
                     workdir=tmp_path) as switch:

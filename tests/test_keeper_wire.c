@@ -63,7 +63,7 @@ static int receive(void)
 static void what_may_be_kept_is_a_message(void **state)
 {
 	(void)state;
-	message.header.key = KEEPER_KEYS - 1;
+	message.header.key = KEEPER_SELF - 1;
 	message.header.flags = KEEPER_DURABLE;
 	message.header.bytes = KEEPER_RECORD_BYTES;
 	assert_int_equal(check(KEEPER_FDS_MAX), 0);
@@ -99,7 +99,7 @@ static void a_switch_cannot_say_what_keepers_say(void **state)
 static void a_key_out_of_the_table_is_refused(void **state)
 {
 	(void)state;
-	message.header.key = KEEPER_KEYS;
+	message.header.key = KEEPER_SELF;
 	assert_refused("key");
 	message.header.type = KEEPER_FORGET;
 	assert_refused("key");
