@@ -314,11 +314,12 @@ static int start(struct sw *sw, struct daemon *daemon, struct options *o,
 static void ready(struct sw *sw, struct daemon *daemon, const char *program)
 {
 	if (sw->again)
-		log_info("%s: %u ports as they were",
+		log_info("%s: %u port%s as they were",
 			 kept_why(sw->kept) == KEEPER_CRASHED
 				 ? "started again after a crash"
 				 : "started anew",
-			 sw->ports.up_count);
+			 sw->ports.up_count,
+			 sw->ports.up_count == 1 ? "" : "s");
 	else
 		announce(sw, program);
 	daemon_ready(daemon, sw->options->ready_fd);
