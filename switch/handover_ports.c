@@ -213,8 +213,6 @@ static bool complete(struct sw *sw, struct port *p, const struct port_record *r,
 {
 	int err = 0;
 
-	p->peer_pid = r->peer_pid;
-	p->peer_uid = r->peer_uid;
 	memcpy(p->description, r->description, sizeof(p->description));
 	if (r->flags & RECORD_JOINING) {
 		p->request_bytes = r->request_bytes;
@@ -246,6 +244,8 @@ static struct port *adopt_socket(struct sw *sw, struct held *h,
 	if (!p)
 		return NULL;
 	p->endpoint = e;
+	p->peer_pid = r->peer_pid;
+	p->peer_uid = r->peer_uid;
 	*why = "its descriptors are not there";
 	if (h->flags & KEEPER_FROM_FILE
 		    ? !uml_revive(p, r, why)
@@ -333,6 +333,10 @@ static void adopt(struct sw *sw, struct held *h)
 		why = "another version has left it in a way that is not understood";
 	else if (!(e = find_endpoint(sw, &r)))
 		why = "what it belongs to has gone";
+	else if (!port_record_fits(&r, e->kind))
+		why = "it is not what belongs there";
+	else if (r.flags & RECORD_JOINING && h->flags & KEEPER_QUARANTINED)
+		why = "the switch has crashed three times with it joining";
 	else if (r.kind == RECORD_TAP)
 		p = adopt_tap(sw, h, e, line, sizeof(line));
 	else
@@ -340,10 +344,10 @@ static void adopt(struct sw *sw, struct held *h)
 	if (!p)
 		log_error("port %.*s: closed: %s", KEEPER_NAME_BYTES, h->name,
 			  why);
-	else if (r.flags & RECORD_JOINING)
-		uml_start(sw, p);
-	else
+	else if (!(r.flags & RECORD_JOINING))
 		up(sw, p, h, &r);
+	/* One that is joining goes on in the next tick: what it joins by is not
+	 * open yet (uml_expire_joining()). */
 	for (unsigned i = 0; i < h->fd_count; i++)
 		close(h->fds[i]);
 	if (!p)

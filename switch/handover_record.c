@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "endpoint.h"
 
 static bool ends(const char *text, size_t bytes)
 {
@@ -52,6 +51,30 @@ bool port_record_read(const void *record, size_t bytes, struct port_record *to)
 		endpoint_name_is_good(to->name)) &&
 	       addresses_are_sound(to) && settings_are_sound(&to->settings) &&
 	       file_is_sound(&to->file);
+}
+
+bool port_record_fits(const struct port_record *r, enum endpoint_kind kind)
+{
+	/* Bits of the kinds of records that each may have. */
+	static const uint8_t may[ENDPOINT_KIND_COUNT] = {
+		[LISTEN_UML] = 1 << RECORD_UML,
+		[LISTEN_VDE] = 1 << RECORD_UML,
+		[LISTEN_BESS] = 1 << RECORD_BESS,
+		[LISTEN_STREAM] = 1 << RECORD_STREAM,
+		[LISTEN_FD] = 1 << RECORD_UML | 1 << RECORD_BESS |
+			      1 << RECORD_STREAM,
+		[PORT_TAP] = 1 << RECORD_TAP,
+		[PORT_DGRAM] = 1 << RECORD_DGRAM,
+		[PORT_CONNECT_STREAM] = 1 << RECORD_STREAM,
+		[PORT_CONNECT_BESS] = 1 << RECORD_BESS,
+		[PORT_FD] = 1 << RECORD_BESS | 1 << RECORD_STREAM |
+			    1 << RECORD_DGRAM | 1 << RECORD_TAP,
+	};
+	bool listener = endpoint_role(kind) == ENDPOINT_LISTENER;
+
+	return may[kind] & 1 << r->kind &&
+	       listener == !!(r->flags & RECORD_LISTENER) &&
+	       (!(r->flags & RECORD_JOINING) || r->kind == RECORD_UML);
 }
 
 bool listener_record_read(const void *record, size_t bytes,

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "endpoint.h"
 #include "port.h"
 
 enum { HANDOVER_VERSION = 1, HANDOVER_PATH_BYTES = 512 };
@@ -71,6 +72,8 @@ struct listener_record {
 /* Whether @bytes at @record are one; copied to @to. Texts end, numbers are in
  * their ranges. Behind that of a tap comes its own (port_tap.h). */
 bool port_record_read(const void *record, size_t bytes, struct port_record *to);
+/* Whether an endpoint of @kind has such ports. */
+bool port_record_fits(const struct port_record *r, enum endpoint_kind kind);
 bool listener_record_read(const void *record, size_t bytes,
 			  struct listener_record *to);
 

@@ -80,7 +80,7 @@ static void feed_watchdog(struct keeper *k, uint64_t now_ms)
 	} else if (now_ms - k->fed_ms >= k->watchdog_ms * 3 / 4) {
 		log_error("the switch has not been heard of for %llu ms",
 			  (unsigned long long)(now_ms - k->fed_ms));
-		kill(k->child, SIGKILL);
+		k->has_killed = !kill(k->child, SIGKILL);
 		keeper_notify("WATCHDOG=1");
 		k->fed_ms = now_ms;
 	}
@@ -107,7 +107,7 @@ static void look_at_clock(struct keeper *k)
 	if (k->child && k->kill_at_ms && now_ms >= k->kill_at_ms) {
 		log_error("the switch does not %s: killing it",
 			  k->stopping ? "end" : "get ready");
-		kill(k->child, SIGKILL);
+		k->has_killed = !kill(k->child, SIGKILL);
 		k->kill_at_ms = 0;
 	}
 	feed_watchdog(k, now_ms);
@@ -171,7 +171,7 @@ static int start_first(struct keeper *k, char *why, size_t why_bytes)
 	/* It has what it needs; we need nothing but it. */
 	err = privilege_drop_helper(&k->privilege, why, why_bytes);
 	if (err)
-		kill(k->child, SIGKILL);
+		k->has_killed = !kill(k->child, SIGKILL);
 	return err;
 }
 

@@ -44,6 +44,7 @@ struct keeper {
 	uint64_t watchdog_ms, fed_ms; /* how often it must be fed; 0: never */
 	uint64_t looked_ms;	      /* at it */
 	uint64_t kill_at_ms;	      /* 0: never */
+	bool has_killed; /* this one, which hung */
 	bool stopping, over;
 	int status;
 };

@@ -17,7 +17,7 @@ enum {
 	EXIT_ANEW = 75,		 /* EX_TEMPFAIL: start me again */
 	CHANNEL_BYTES = 4 << 20, /* of messages that are on their way */
 	MESSAGES_AT_ONCE = 256,	 /* before looking at anything else */
-	START_MS = 60000,	 /* to get ready, if there are guests */
+	START_MS = 15000,	 /* to get ready, if there are guests */
 };
 
 static int send_welcome(struct keeper *k)
@@ -86,7 +86,7 @@ int keeper_start_switch(struct keeper *k)
 	say_kept(k, keeper_orphan_note(k->state, k->child));
 	k->started_ms = k->fed_ms = clock_now_ms();
 	k->kill_at_ms = k->was_ready ? k->started_ms + START_MS : 0;
-	k->ready = k->wants_restart = k->stuck = false;
+	k->ready = k->wants_restart = k->stuck = k->has_killed = false;
 	k->sending = true;
 	keeper_store_begin(&k->store);
 	return 0;
@@ -229,6 +229,13 @@ static uint32_t blamed(const struct keeper *k)
 		       : KEEPER_NOBODY;
 }
 
+/* No frame sends such a signal; one that hangs has been killed by us. */
+static bool is_from_outside(const struct keeper *k, int status)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+	       !k->has_killed;
+}
+
 static const char *end_in_words(int status, char *text, size_t bytes)
 {
 	if (WIFSIGNALED(status))
@@ -249,7 +256,8 @@ static void plan_restart(struct keeper *k)
 
 static void plan_after_crash(struct keeper *k, int status)
 {
-	uint32_t key = blamed(k), pause;
+	uint32_t key = is_from_outside(k, status) ? KEEPER_NOBODY : blamed(k);
+	uint32_t pause;
 	const char *name = keeper_store_name(&k->store, key);
 	char end[128], blame[96] = "";
 
@@ -297,7 +305,7 @@ void keeper_on_end(struct keeper *k, int status)
 		keeper_end(k, exited ? WEXITSTATUS(status) : 1);
 	else if (planned)
 		plan_restart(k);
-	else if (exited && !WEXITSTATUS(status))
+	else if (exited && !WEXITSTATUS(status) && k->ready)
 		keeper_end(k, 0);
 	else
 		plan_after_crash(k, status);

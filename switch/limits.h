@@ -146,6 +146,7 @@ enum {
 	RING_CQ_ENTRIES = 16384,
 	LISTEN_BACKLOG = 1024,
 	ALLOW_MAX = 64,
+	KEEPER_FILES = 32, /* descriptors that it has more than the switch */
 };
 
 #endif

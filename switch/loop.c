@@ -304,6 +304,7 @@ static void dispatch(struct sw *sw, const struct io_uring_cqe *cqe)
 {
 	union loop_ref ref = { .bits = cqe->user_data };
 
+	kept_blame(sw->kept, KEEPER_NOBODY);
 	switch ((enum loop_op)ref.op) {
 	case LOOP_RECV:
 	case LOOP_WRITABLE:

@@ -54,6 +54,19 @@ static void raise_limit(__rlimit_resource_t resource)
 	setrlimit(resource, &rl);
 }
 
+/* What guests use up here they use up in the keeper as well, which needs some to
+ * start a switch, and the next switch some to begin with. */
+static void spare_descriptors(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl))
+		return;
+	rl.rlim_cur -= rl.rlim_cur / 4 < KEEPER_FILES ? rl.rlim_cur / 4
+						      : KEEPER_FILES;
+	setrlimit(RLIMIT_NOFILE, &rl);
+}
+
 static bool has_rules(const struct options *o)
 {
 	for (unsigned i = 0; i < o->port_count; i++)
@@ -128,6 +141,16 @@ static bool has_port(const struct sw *sw, const struct endpoint *e)
 	return false;
 }
 
+/* What is there of a port that could not be opened. */
+static void fail_port(struct sw *sw, const struct endpoint *e)
+{
+	for (uint16_t i = 0; i < sw->ports.id_end; i++)
+		if (sw->ports.by_id[i]->endpoint == e &&
+		    sw->ports.by_id[i]->state == PORT_JOINING)
+			port_fail(&sw->ports, sw->ports.by_id[i],
+				  "it cannot be opened");
+}
+
 /* What guests had before, and what the options say that is not there yet. */
 static int open_ports(struct sw *sw, char *why, size_t why_bytes)
 {
@@ -136,9 +159,17 @@ static int open_ports(struct sw *sw, char *why, size_t why_bytes)
 	int err = 0;
 
 	handover_ports(sw);
-	for (unsigned i = 0; !err && i < o->port_count; i++)
-		if (!o->ports[i].removed && !has_port(sw, &o->ports[i]))
-			err = port_open(sw, &o->ports[i], why, why_bytes);
+	for (unsigned i = 0; !err && i < o->port_count; i++) {
+		if (o->ports[i].removed || has_port(sw, &o->ports[i]))
+			continue;
+		err = port_open(sw, &o->ports[i], why, why_bytes);
+		if (!err || !sw->again)
+			continue;
+		/* The guests of all others are not to wait for it. */
+		log_error("%s: going on without it", why);
+		fail_port(sw, &o->ports[i]);
+		err = 0;
+	}
 	/* For taps that come later, when no socket can be opened any more. */
 	if (!err)
 		tap_ports_watch(sw, ignored, sizeof(ignored));
@@ -343,6 +374,8 @@ static int serve(struct sw *sw, struct daemon *daemon, const char *program)
 	char why[256];
 
 	daemon_prepare(daemon);
+	if (sw->kept)
+		spare_descriptors();
 	/* From here on the opener closes what has to be closed by name. */
 	sw->running = true;
 	if (sw->options->audit)

@@ -118,7 +118,8 @@ void port_tap_arm_samples(struct sw *sw, struct port *p)
 static void tap_on_control(struct sw *sw, struct port *p, int res)
 {
 	(void)res;
-	filter_take_samples(p->filter);
+	if (p->filter)
+		filter_take_samples(p->filter);
 	port_tap_arm_samples(sw, p);
 }
 

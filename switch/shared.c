@@ -89,6 +89,26 @@ static bool is_whole(int fd, size_t bytes)
 	       (size_t)st.st_size == bytes;
 }
 
+/* Whoever else has the file may write to it while we look: what has been checked
+ * is what is in the copy. */
+static struct shared *copy(int fd, uint32_t entries)
+{
+	size_t bytes = all_bytes(entries), at = 0;
+	struct shared *s = shared_new(entries, NULL);
+	ssize_t n = 1;
+
+	for (; s && n > 0 && at < bytes; at += n > 0 ? (size_t)n : 0)
+		n = pread(fd, (char *)s + at, bytes - at, (off_t)at);
+	if (!s)
+		return NULL;
+	s->layout = layout();
+	s->mac_entries = entries;
+	if (at == bytes)
+		return s;
+	shared_free(s);
+	return NULL;
+}
+
 struct shared *shared_look(int fd)
 {
 	struct shared head;
@@ -102,8 +122,7 @@ struct shared *shared_look(int fd)
 	if (entries < MAC_ENTRIES_MIN || entries > MAC_ENTRIES_MAX ||
 	    !is_whole(fd, all_bytes(entries)))
 		return NULL;
-	/* A copy of its own: the length must stay what has been checked. */
-	return map(fd, all_bytes(entries), PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	return copy(fd, entries);
 }
 
 void shared_take_port(const struct shared *before, struct port *p)

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import signal
+import threading
 import time
 
 import pytest
@@ -68,16 +69,22 @@ class Everybody:
                   if re.fullmatch(kind + "[0-9]+", name)]
         return name
 
-    def kill(self, sig=signal.SIGKILL):
-        kill_switch(self.switch, sig)
+    def kill(self):
+        kill_switch(self.switch)
+
+    def crash(self):
+        """As by a mistake of its own; it may be stopped."""
+        kill_switch(self.switch, signal.SIGSEGV, signal.SIGCONT)
 
 
-def kill_switch(switch, sig=signal.SIGKILL):
+def kill_switch(switch, *signals):
     """Kill it, and wait until the next one is there. Returns how long that
     took, in seconds."""
     told = switch.said().count("started again after a crash")
     start = time.monotonic()
-    os.kill(switch.switch_pid(), sig)
+    pid = switch.switch_pid()
+    for sig in signals or [signal.SIGKILL]:
+        os.kill(pid, sig)
     lab.wait_until(lambda: switch.said().count("started again after a crash")
                    > told, f"the next switch: {switch.log}")
     return time.monotonic() - start
@@ -219,6 +226,54 @@ def test_who_has_just_joined_has_a_port_after_a_kill(tmp_path, cleanup):
         kill_switch(switch)
         other = cleanup.enter_context(lab.Client(switch.socket))
         reach(guest, other)
+
+
+def joining(path, directory, stop, replies):
+    """A VDE client that joins and leaves, again and again."""
+    while not stop.is_set():
+        with contextlib.suppress(OSError, lab.LabError):
+            with VdeClient(directory):
+                replies.append(1)
+
+
+def test_who_is_just_joining_is_no_hindrance_to_a_restart(tmp_path):
+    """His request is in the switch, and is answered by the next."""
+    stop, replies = threading.Event(), []
+    with lab.Switch("--listen", f"vde:{tmp_path}/vde", workdir=tmp_path,
+                    keeper=True) as switch, \
+            lab.Client(switch.socket) as one, lab.Client(switch.socket) as two:
+        threads = [threading.Thread(target=joining, args=(
+            tmp_path, tmp_path / "vde", stop, replies)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(6):
+                before = len(replies)
+                with control_of(switch) as control:
+                    control.request("restart")
+                    assert control.ended()
+                lab.wait_until(lambda: len(replies) > before + 5, "joins")
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        reach(one, two)
+        assert "crash" not in switch.said()
+
+
+def test_at_the_limit_of_descriptors_it_is_started_again(tmp_path, cleanup):
+    """Guests use up the switch's, not the keeper's."""
+    switch = cleanup.enter_context(lab.Switch(
+        "--listen", f"bess:{tmp_path}/bess", workdir=tmp_path, keeper=True,
+        wrapper=["prlimit", "--nofile=96:96"]))
+    one, two = (cleanup.enter_context(lab.Client(switch.socket))
+                for _ in range(2))
+    for _ in range(120):
+        cleanup.enter_context(BessClient(tmp_path / "bess"))
+    lab.wait_until(lambda: lab.open_files(switch.switch_pid()) == 72,
+                   "the limit")
+    kill_switch(switch)
+    reach(one, two), reach(two, one, 2)
 
 
 # Frames on their way ---------------------------------------------------------
@@ -437,7 +492,7 @@ def test_a_guest_whose_frames_crash_the_switch_is_quarantined(everybody):
     for _ in range(3):
         assert ports_of(everybody.switch)[name]["state"] == "up"
         blame(everybody.switch, bad)
-        everybody.kill()
+        everybody.crash()
     said = everybody.switch.said()
     assert len(re.findall(name, said)) >= 3
     with control_of(everybody.switch) as control:

@@ -97,6 +97,33 @@ static void who_is_joining_needs_no_name(void **state)
 	assert_true(is_taken());
 }
 
+static void a_record_belongs_to_endpoints_of_its_kind_only(void **state)
+{
+	(void)state;
+	for (int kind = 0; kind < ENDPOINT_KIND_COUNT; kind++)
+		assert_int_equal(port_record_fits(&good, kind),
+				 kind == LISTEN_BESS || kind == LISTEN_FD);
+	good.flags = 0;
+	for (int kind = 0; kind < ENDPOINT_KIND_COUNT; kind++)
+		assert_int_equal(port_record_fits(&good, kind),
+				 kind == PORT_CONNECT_BESS || kind == PORT_FD);
+	good.kind = RECORD_TAP;
+	for (int kind = 0; kind < ENDPOINT_KIND_COUNT; kind++)
+		assert_int_equal(port_record_fits(&good, kind),
+				 kind == PORT_TAP || kind == PORT_FD);
+}
+
+static void only_guests_of_uml_and_vde_have_to_join(void **state)
+{
+	(void)state;
+	good.flags |= RECORD_JOINING;
+	assert_false(port_record_fits(&good, LISTEN_BESS));
+	good.kind = RECORD_UML;
+	assert_true(port_record_fits(&good, LISTEN_UML));
+	assert_true(port_record_fits(&good, LISTEN_VDE));
+	assert_false(port_record_fits(&good, PORT_FD));
+}
+
 static void a_listener_serves_something(void **state)
 {
 	struct listener_record r = { .version = HANDOVER_VERSION,
@@ -160,6 +187,8 @@ int main(void)
 		cmocka_unit_test_setup(what_is_out_of_range_is_refused, fresh),
 		cmocka_unit_test_setup(texts_have_to_end_and_names_to_be_names, fresh),
 		cmocka_unit_test_setup(who_is_joining_needs_no_name, fresh),
+		cmocka_unit_test_setup(a_record_belongs_to_endpoints_of_its_kind_only, fresh),
+		cmocka_unit_test_setup(only_guests_of_uml_and_vde_have_to_join, fresh),
 		cmocka_unit_test(a_listener_serves_something),
 		cmocka_unit_test(endpoints_come_one_after_the_other),
 		cmocka_unit_test(what_is_no_endpoint_is_the_end),

@@ -124,6 +124,12 @@ static void another_process_sees_the_memory_and_cannot_be_cut_short(void **state
 	assert_non_null(seen);
 	assert_int_equal(seen->ports.counters[5].received, 17);
 	assert_int_equal(ftruncate(fd, 0), -1);
+	/* What has been looked at stays, whoever goes on writing. */
+	s->ports.counters[5].received = 99;
+	s->mac_entries = UINT32_MAX;
+	assert_int_equal(seen->ports.counters[5].received, 17);
+	assert_int_equal(seen->mac_entries, ENTRIES);
+	s->mac_entries = ENTRIES;
 	shared_free(seen);
 	shared_free(s);
 	close(fd);
