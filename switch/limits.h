@@ -146,6 +146,7 @@ enum {
 	RING_CQ_ENTRIES = 16384,
 	LISTEN_BACKLOG = 1024,
 	ALLOW_MAX = 64,
+	OPENER_LIVES_MS = 1000, /* at least, or it is not replaced at once */
 	KEEPER_FILES = 32, /* descriptors that it has more than the switch */
 };
 

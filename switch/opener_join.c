@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "kept.h"
 #include "limits.h"
+#include "log.h"
 #include "loop.h"
 #include "opener_inside.h"
 #include "opener_jobs.h"
@@ -61,6 +63,17 @@ static void no_descriptor(struct opener *op, struct opener_joined *answer)
 	answer->result = -EMFILE;
 }
 
+/* The next switch has another. One that has just begun waits for somebody to
+ * look after it: an opener that ends again and again helps nobody. */
+static void start_anew(struct sw *sw)
+{
+	if (kept_fd(sw->kept) < 0 ||
+	    sw->now_ms - sw->started_ms < OPENER_LIVES_MS)
+		return;
+	log_info("starting anew, to have another");
+	sw->stopping = sw->restarting = true;
+}
+
 static void take_one(struct sw *sw)
 {
 	struct opener *op = sw->opener;
@@ -80,8 +93,8 @@ static void take_one(struct sw *sw)
 	op->readable = false;
 	if (err == -EAGAIN)
 		arm(sw);
-	else
-		opener_is_gone(op);
+	else if (opener_is_gone(op))
+		start_anew(sw);
 }
 
 void opener_join_run(struct sw *sw, bool traffic)

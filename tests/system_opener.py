@@ -130,6 +130,19 @@ def test_without_it_everything_that_is_there_goes_on(switch, tmp_path):
     assert switch.stop() == 0
 
 
+def test_with_a_keeper_there_is_another_one_at_once(tmp_path):
+    with lab.Switch(workdir=tmp_path, keeper=True) as switch, \
+            lab.Client(switch.socket) as a:
+        with control_of(switch) as control:
+            lab.wait_until(lambda: control.request("version")["uptime"] > 1.1,
+                           "it to have lived for a while")
+        [opener] = lab.children_of(switch.switch_pid())
+        os.kill(opener, signal.SIGKILL)
+        lab.wait_until(lambda: "started anew" in switch.said(), "the next")
+        with lab.Client(switch.socket) as b:
+            reach(a, b), reach(b, a, 2)
+
+
 def test_one_that_does_not_answer_holds_up_no_frame(switch, tmp_path):
     with attached(switch, lab.Client(switch.socket),
                   BessClient(tmp_path / "bess")) as (a, b), \
