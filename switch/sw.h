@@ -53,6 +53,14 @@ struct sw {
 	bool again;		  /* it has been started anew */
 };
 
+/*
+ * Open all that @o says, or take it over from the switch before us: sw->handover,
+ * ->opener and ->privilege are there. Returns 0, or -errno with a line in @why;
+ * sw_fini(), which accepts a half-built one, is then still to be called.
+ */
+int sw_init(struct sw *sw, struct options *o, char *why, size_t why_bytes);
+void sw_fini(struct sw *sw);
+
 /* The switch that these are a part of. */
 static inline struct sw *sw_of_ports(struct ports *ps)
 {
