@@ -2,201 +2,23 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/signalfd.h>
-#include <systemd/sd-daemon.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "control.h"
-#include "events.h"
 #include "handover.h"
 #include "kept.h"
 #include "log.h"
-#include "mac.h"
-#include "metrics_http.h"
-#include "notify.h"
+#include "loop_events.h"
 #include "observe.h"
 #include "opener_join.h"
 #include "port_io.h"
 #include "port_slow.h"
 #include "port_tap.h"
-#include "port_uml.h"
 #include "stats.h"
 #include "sw.h"
 
 static_assert(sizeof(union loop_ref) == sizeof(uint64_t), "it is user_data");
-
-static void arm_poll(struct sw *sw, int fd, enum loop_op op)
-{
-	loop_arm_poll(sw, fd, POLLIN, op, 0, 0);
-}
-
-void loop_arm_second(struct sw *sw)
-{
-	if (sw->loop.second_armed)
-		return;
-	loop_arm_timeout(sw, &sw->loop.second, 1000, LOOP_SECOND);
-	sw->loop.second_armed = true;
-}
-
-static void on_second(struct sw *sw)
-{
-	sw->loop.second_armed = false;
-	if (events_second(sw))
-		loop_arm_second(sw);
-}
-
-/* systemd hears from us twice in the time after which it takes us for dead. */
-static void arm_watchdog(struct sw *sw)
-{
-	if (sw->loop.watchdog_ms)
-		loop_arm_timeout(sw, &sw->loop.watchdog, sw->loop.watchdog_ms,
-			    LOOP_WATCHDOG);
-}
-
-static void on_watchdog(struct sw *sw)
-{
-	notify(sw, "WATCHDOG=1");
-	arm_watchdog(sw);
-}
-
-/* HTTP clients have something to say, or have been silent for too long. */
-static void on_metrics(struct sw *sw)
-{
-	if (!sw->metrics)
-		return;
-	metrics_run(sw);
-	arm_poll(sw, metrics_fd(sw), LOOP_METRICS);
-}
-
-/* Whether there is something that has to be looked at again soon. */
-static bool needs_tick(const struct sw *sw)
-{
-	return sw->ports.blocked_count || sw->ports.joining_count ||
-	       sw->accept_paused || sw->ports_looking ||
-	       sw->clients_retry || sw->ports.changed;
-}
-
-/* No timer runs when nothing waits: an idle switch sleeps. */
-static void arm_timers(struct sw *sw)
-{
-	struct loop *loop = &sw->loop;
-
-	if (!loop->tick_armed && needs_tick(sw)) {
-		loop_arm_timeout(sw, &loop->tick, TICK_MS, LOOP_TICK);
-		loop->tick_armed = true;
-	}
-	if (!loop->trim_armed && sw->warm) {
-		loop_arm_timeout(sw, &loop->trim, TRIM_IDLE_MS, LOOP_TRIM);
-		loop->trim_armed = true;
-	}
-}
-
-/* Within a share of the time, and then in the next tick from where it ended. */
-static void reattach_ports(struct sw *sw)
-{
-	uint64_t end_ns = clock_now_ns() + LOOK_SHARE_NS;
-
-	sw->ports_looking = false;
-	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
-		struct port *p = sw->ports.by_id[(sw->look_at + i) %
-						 sw->ports.id_end];
-
-		if (p->state != PORT_UP || !p->looking)
-			continue;
-		if (clock_now_ns() >= end_ns) {
-			sw->look_at = p->id;
-			sw->ports_looking = true;
-			return;
-		}
-		p->looking = p->reattach(sw, p);
-		sw->ports_looking |= p->looking;
-	}
-}
-
-static void on_tick(struct sw *sw)
-{
-	sw->loop.tick_armed = false;
-	ports_stall_blocked(&sw->ports, sw->now_ms);
-	uml_expire_joining(sw);
-	if (sw->accept_paused) {
-		listeners_resume(sw);
-		control_resume(sw);
-	}
-	if (sw->ports_looking)
-		reattach_ports(sw);
-	if (sw->clients_retry)
-		control_tick(sw);
-}
-
-static void on_trim(struct sw *sw)
-{
-	sw->loop.trim_armed = false;
-	sw->warm = false;
-	for (uint16_t i = 0; i < sw->ports.id_end; i++) {
-		struct port *p = sw->ports.by_id[i];
-
-		if (p->state != PORT_UP || !p->pool)
-			continue;
-		if (sw->now_ms - p->last_recv_ms >= TRIM_IDLE_MS)
-			pool_trim(p->pool);
-		if (p->pool->warm)
-			sw->warm = true;
-	}
-}
-
-/* systemd(1) waits until it is said that the new rules are in force. */
-static void reload(struct sw *sw)
-{
-	char why[2048];
-
-	snprintf(why, sizeof(why), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-		 clock_now_ns() / 1000);
-	notify(sw, why);
-	tap_ports_reload(sw, NULL, why, sizeof(why));
-	notify(sw, "READY=1");
-}
-
-static void on_signal(struct sw *sw)
-{
-	struct signalfd_siginfo info;
-
-	while (read(sw->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo == SIGUSR1) {
-			stats_report(sw);
-		} else if (info.ssi_signo == SIGHUP && sw->reloads) {
-			reload(sw);
-		} else {
-			log_info("ended by signal %u", info.ssi_signo);
-			sw->stopping = true;
-		}
-	}
-	arm_poll(sw, sw->signal_fd, LOOP_SIGNAL);
-}
-
-/*
- * A terminal that has been closed ends a switch in the foreground, as it did
- * with uml_switch. Anything typed is read and ignored. In the background of a
- * shell reading fails (SIGTTIN is ignored) and the typing is the shell's.
- */
-static void on_stdin(struct sw *sw, int events)
-{
-	char ignored[256];
-	ssize_t n = events > 0 && events & POLLHUP
-			    ? 0
-			    : read(STDIN_FILENO, ignored, sizeof(ignored));
-
-	if (n == 0) {
-		log_info("end of standard input: ending");
-		sw->stopping = true;
-	} else if (n > 0 || errno == EAGAIN || errno == EINTR) {
-		arm_poll(sw, STDIN_FILENO, LOOP_STDIN);
-	}
-}
 
 static void close_port(struct sw *sw, struct port *p, const char *why)
 {
@@ -280,26 +102,6 @@ static void on_port_event(struct sw *sw, union loop_ref ref,
 	}
 }
 
-static void watch_keeper(struct sw *sw)
-{
-	if (kept_fd(sw->kept) < 0)
-		return;
-	loop_file_add(&sw->loop, kept_fd(sw->kept));
-	arm_poll(sw, kept_fd(sw->kept), LOOP_KEEPER);
-}
-
-/* The keeper says nothing while we run: it has died. */
-static void on_keeper(struct sw *sw)
-{
-	loop_file_remove(&sw->loop, kept_fd(sw->kept));
-	if (kept_has_gone(sw->kept)) {
-		sw->main_pid = getpid();
-		log_error("the keeper has ended: nobody starts the switch again if it dies; start it anew to have a keeper");
-	} else {
-		watch_keeper(sw);
-	}
-}
-
 static void dispatch(struct sw *sw, const struct io_uring_cqe *cqe)
 {
 	union loop_ref ref = { .bits = cqe->user_data };
@@ -317,26 +119,26 @@ static void dispatch(struct sw *sw, const struct io_uring_cqe *cqe)
 				   cqe->flags & IORING_CQE_F_MORE);
 		break;
 	case LOOP_SIGNAL:
-		on_signal(sw);
+		loop_on_signal(sw);
 		break;
 	case LOOP_LINK:
 		tap_ports_on_link(sw);
-		arm_poll(sw, sw->link_watch_fd, LOOP_LINK);
+		loop_arm_poll(sw, sw->link_watch_fd, POLLIN, LOOP_LINK, 0, 0);
 		break;
 	case LOOP_STDIN:
-		on_stdin(sw, cqe->res);
+		loop_on_stdin(sw, cqe->res);
 		break;
 	case LOOP_TICK:
-		on_tick(sw);
+		loop_on_tick(sw);
 		break;
 	case LOOP_TRIM:
-		on_trim(sw);
+		loop_on_trim(sw);
 		break;
 	case LOOP_SECOND:
-		on_second(sw);
+		loop_on_second(sw);
 		break;
 	case LOOP_WATCHDOG:
-		on_watchdog(sw);
+		loop_on_watchdog(sw);
 		break;
 	case LOOP_DOOR:
 		control_on_door(sw, ref.port);
@@ -351,13 +153,13 @@ static void dispatch(struct sw *sw, const struct io_uring_cqe *cqe)
 		control_on_compiled(sw, ref.port, ref.gen);
 		break;
 	case LOOP_METRICS:
-		on_metrics(sw);
+		loop_on_metrics(sw);
 		break;
 	case LOOP_OPENER:
 		opener_on_joined(sw);
 		break;
 	case LOOP_KEEPER:
-		on_keeper(sw);
+		loop_on_keeper(sw);
 		break;
 	}
 }
@@ -472,7 +274,7 @@ static void one_round(struct sw *sw)
 	free_closed(sw);
 	if (sw->ports.changed)
 		handover_round(sw);
-	arm_timers(sw);
+	loop_arm_timers(sw);
 }
 
 void loop_close_ports(struct sw *sw)
@@ -515,25 +317,6 @@ void loop_quiesce(struct sw *sw)
 		one_round(sw);
 }
 
-void loop_watch_links(struct sw *sw)
-{
-	loop_file_add(&sw->loop, sw->link_watch_fd);
-	arm_poll(sw, sw->link_watch_fd, LOOP_LINK);
-}
-
-/* Signals, links of network devices, and the terminal. */
-static void watch_surroundings(struct sw *sw)
-{
-	loop_file_add(&sw->loop, sw->signal_fd);
-	arm_poll(sw, sw->signal_fd, LOOP_SIGNAL);
-	if (sw->link_watch_fd >= 0)
-		loop_watch_links(sw);
-	if (sw->watch_stdin) {
-		loop_file_add(&sw->loop, STDIN_FILENO);
-		arm_poll(sw, STDIN_FILENO, LOOP_STDIN);
-	}
-}
-
 void loop_run(struct sw *sw)
 {
 	sw->now_ms = clock_now_ms();
@@ -543,11 +326,11 @@ void loop_run(struct sw *sw)
 							  sw->ports.by_id[i]);
 	listeners_start(sw);
 	control_start(sw);
-	on_metrics(sw);
-	arm_watchdog(sw);
+	loop_on_metrics(sw);
+	loop_arm_watchdog(sw);
 	opener_arm(sw);
-	watch_surroundings(sw);
-	watch_keeper(sw);
+	loop_watch_surroundings(sw);
+	loop_watch_keeper(sw);
 	sw->running = true;
 	while (!sw->stopping)
 		one_round(sw);
