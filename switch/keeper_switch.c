@@ -83,7 +83,6 @@ int keeper_start_switch(struct keeper *k)
 		k->channel = -1;
 		return err;
 	}
-	say_kept(k, keeper_orphan_note(k->state, k->child));
 	k->started_ms = k->fed_ms = clock_now_ms();
 	k->kill_at_ms = k->was_ready ? k->started_ms + START_MS : 0;
 	k->ready = k->wants_restart = k->stuck = k->has_killed = false;
@@ -128,6 +127,7 @@ static void on_ready(struct keeper *k)
 	if (!k->stopping)
 		k->kill_at_ms = 0;
 	say_kept(k, keeper_store_ready(&k->store));
+	say_kept(k, keeper_orphan_note(k->state, k->child));
 	if (!k->was_ready)
 		on_first_ready(k);
 	else if (k->why == KEEPER_CRASHED)
