@@ -264,7 +264,7 @@ check: deps-check
 	    check-half-1 check-half-2
 
 HALF_1 := $(wildcard $(addprefix tests/system_,filter*.py control*.py ringctl*.py \
-          completion.py install.py services.py trace.py manuals.py))
+          completion.py install.py metrics*.py mirror*.py services.py trace.py manuals.py))
 HALF_2 := $(filter-out $(HALF_1),$(wildcard tests/system_*.py))
 
 # Status 5: PYTEST_ARGS has chosen none of this half.

@@ -41,25 +41,22 @@ def pytest_addoption(parser):
                      "ringswitch in it; may be repeated; default: build)")
 
 
-# Tests of files and of other programs, which are the same with every build.
-ONE_BUILD = ("system_completion", "system_flows", "system_handover_guests", "system_inject",
-             "system_install",
-             "system_manuals", "system_services", "system_tunctl")
-# Many tests: one plain build and one with sanitizers will do.
-TWO_BUILDS = ("system_guests", "system_kinds", "system_old_kernel",
-              "system_outgoing", "system_tap", "system_capture", "system_control", "system_filter",
-              "system_handover", "system_hostile", "system_keeper", "system_metrics",
-              "system_mirror", "system_notify", "system_opener", "system_paths",
-              "system_port_security", "system_privileges", "system_ring",
-              "system_ringctl", "system_ringtap", "system_trace")
+# Tests of files, of other programs, of real guests, and of what is compiled for
+# itself: the same with every build.
+ONE_BUILD = ("system_completion", "system_flows", "system_handover_guests",
+             "system_inject", "system_install", "system_manuals",
+             "system_services", "system_tunctl")
+# What parses and counts: with every build. All others with a plain one and one
+# with sanitizers.
+ALL_BUILDS = ("system_units", "system_join", "system_stream")
 
 
 def which_builds(module, builds):
     if module.startswith(ONE_BUILD):
         return builds[:1]
-    if module.startswith(TWO_BUILDS):
-        return list(dict.fromkeys([builds[0], builds[-1]]))
-    return builds
+    if module.startswith(ALL_BUILDS):
+        return builds
+    return list(dict.fromkeys([builds[0], builds[-1]]))
 
 
 def pytest_generate_tests(metafunc):

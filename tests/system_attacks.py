@@ -66,7 +66,7 @@ def test_closed_standard_descriptors_are_never_given_to_anything(tmp_path,
         before = lab.cpu_seconds(pid)
         time.sleep(0.5)
         assert lab.cpu_seconds(pid) - before < 0.2
-        assert (tmp_path / "pid").read_text() == str(pid)
+        assert (tmp_path / "pid").read_text() == f"{pid}\n"
     finally:
         lab.end_process(int((tmp_path / "pid").read_text()))
     assert not (tmp_path / "pid").exists() and not os.path.exists(ctl)
