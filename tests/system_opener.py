@@ -23,7 +23,7 @@ import pytest
 import lab
 from lab_clients import (BessClient, VdeClient, attached, connected, reach,
                          vde_request)
-from lab_control import control_of
+from lab_control import Refused, control_of
 
 
 @pytest.fixture
@@ -143,6 +143,14 @@ def test_with_a_keeper_there_is_another_one_at_once(tmp_path):
             reach(a, b), reach(b, a, 2)
 
 
+def adds(control, endpoint):
+    try:
+        control.request("listener.add", endpoint=endpoint)
+    except Refused:
+        return False
+    return True
+
+
 def test_one_that_does_not_answer_holds_up_no_frame(switch, tmp_path):
     with attached(switch, lab.Client(switch.socket),
                   BessClient(tmp_path / "bess")) as (a, b), \
@@ -164,7 +172,9 @@ def test_one_that_does_not_answer_holds_up_no_frame(switch, tmp_path):
             os.kill(switch.opener, signal.SIGCONT)
         # What nobody waited for has been done; what came of it, thrown away.
         lab.wait_until(lambda: (tmp_path / "new").exists(), "the late answer")
-        control.request("listener.add", endpoint=f"bess:{tmp_path}/newer")
+        # Which is on its way still, perhaps.
+        lab.wait_until(lambda: adds(control, f"bess:{tmp_path}/newer"),
+                       "it to be asked again")
         with lab.Client(switch.socket) as c:
             reach(c, b, 1000)
 
