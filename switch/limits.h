@@ -81,6 +81,9 @@ enum {
 	 * net.h), and what we ask the kernel for at once. */
 	STREAM_FRAME_MAX = 4096 + 65536,
 	STREAM_READ_BYTES = 65536,
+	/* What the kernel takes whole on the way out: its UNIX_SKB_FRAGS_SZ,
+	 * and a buffer's head besides. */
+	STREAM_WHOLE_BYTES = 32768,
 	/* Where in a stream we are has to be found in so much of it. */
 	STREAM_SEARCH_BYTES = 1 << 20,
 

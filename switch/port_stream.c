@@ -337,17 +337,72 @@ static int send_rest(struct sw *sw, struct port *p)
 }
 
 /*
- * A message a frame: the kernel takes it whole or not at all (up to some 48 KiB,
- * af_unix.c, unix_stream_sendmsg), so that a switch that is killed in between
- * leaves no half a frame behind. Behind one that it has taken in part, it takes no
+ * Frames with their headers, in messages that the kernel takes whole or not at
+ * all (af_unix.c, unix_stream_sendmsg: one buffer each), so that a switch which
+ * is killed in between leaves no half a frame behind. A longer frame is a message
+ * by itself, and may be cut; behind one that it has taken in part it takes no
  * other (socket.c, __sys_sendmmsg).
  */
+struct gathered {
+	uint8_t headers[SEND_BATCH][STREAM_HEADER_BYTES];
+	struct iovec parts[SEND_BATCH][2];
+	struct mmsghdr messages[SEND_BATCH];
+	size_t bytes[SEND_BATCH];      /* of each message */
+	unsigned first[SEND_BATCH + 1]; /* frame of each, and one past the last */
+	unsigned count;
+};
+
+static size_t whole(const struct frame *f)
+{
+	return STREAM_HEADER_BYTES + f->len;
+}
+
+static void gather(struct gathered *g, struct frame *const *frames, unsigned n)
+{
+	g->count = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct msghdr *m;
+
+		if (!g->count || g->bytes[g->count - 1] + whole(frames[i]) >
+					 STREAM_WHOLE_BYTES) {
+			g->messages[g->count].msg_hdr =
+				(struct msghdr){ .msg_iov = g->parts[i] };
+			g->bytes[g->count] = 0;
+			g->first[g->count++] = i;
+		}
+		m = &g->messages[g->count - 1].msg_hdr;
+		stream_header(g->headers[i], frames[i]->len);
+		g->parts[i][0] = (struct iovec){ g->headers[i],
+						 STREAM_HEADER_BYTES };
+		g->parts[i][1] = (struct iovec){ frames[i]->data,
+						 frames[i]->len };
+		m->msg_iovlen += 2;
+		g->bytes[g->count - 1] += whole(frames[i]);
+	}
+	g->first[g->count] = n;
+}
+
+/* How many frames @taken messages are, a part of one included. */
+static int count_sent(struct port *p, const struct gathered *g,
+		      struct frame *const *frames, unsigned taken)
+{
+	size_t sent = g->messages[taken - 1].msg_len;
+	unsigned i = g->first[taken - 1];
+
+	for (; sent && i < g->first[taken]; i++) {
+		if (sent < whole(frames[i])) {
+			keep_rest(p, g->headers[i], frames[i], sent);
+			return (int)i + 1;
+		}
+		sent -= whole(frames[i]);
+	}
+	return (int)i;
+}
+
 static int stream_send(struct sw *sw, struct port *p,
 		       struct frame *const *frames, unsigned n)
 {
-	uint8_t headers[SEND_BATCH][STREAM_HEADER_BYTES];
-	struct mmsghdr messages[SEND_BATCH];
-	struct iovec parts[SEND_BATCH][2];
+	struct gathered g;
 	int err = 0, taken;
 
 	if (p->detached)
@@ -356,20 +411,11 @@ static int stream_send(struct sw *sw, struct port *p,
 		err = send_rest(sw, p);
 	if (err || !n)
 		return err;
-	for (unsigned i = 0; i < n; i++) {
-		stream_header(headers[i], frames[i]->len);
-		parts[i][0] = (struct iovec){ headers[i], sizeof(headers[i]) };
-		parts[i][1] = (struct iovec){ frames[i]->data, frames[i]->len };
-		messages[i].msg_hdr = (struct msghdr){ .msg_iov = parts[i],
-						       .msg_iovlen = 2 };
-	}
-	taken = sendmmsg(p->fd, messages, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	gather(&g, frames, n);
+	taken = sendmmsg(p->fd, g.messages, g.count, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (taken <= 0)
 		return taken ? send_failed(sw, p) : -EAGAIN;
-	n = (unsigned)taken - 1;
-	if (messages[n].msg_len < STREAM_HEADER_BYTES + frames[n]->len)
-		keep_rest(p, headers[n], frames[n], messages[n].msg_len);
-	return taken;
+	return count_sent(p, &g, frames, (unsigned)taken);
 }
 
 const struct port_ops stream_ops = {
