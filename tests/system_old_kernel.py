@@ -110,6 +110,29 @@ def test_every_kind_of_port_loses_nothing(inside):
     assert "filled a buffer" not in inside.said()
 
 
+def test_guests_do_not_notice_that_the_switch_is_killed(inside, build):
+    inside.start_switch("--listen", "bess:/run/bess", "--listen",
+                        "stream:/run/stream")
+    ringctl = inside.command(str(pathlib.Path(build).resolve() / "ringctl"),
+                             "--socket", f"{CONTROL}.control", "-j", "version")
+    for client, path in (("uml", CONTROL), ("bess", "/run/bess"),
+                         ("stream", "/run/stream")):
+        inside.guest.check(
+            "(" + inside.command(BENCH, "rate", path, "--client", client,
+                                 "--seconds", "3", "--pause-us", "100")
+            + " >/tmp/bench; echo $? >/tmp/code) & sleep 1")
+        switch = json.loads(inside.guest.check(ringctl))["process"]
+        inside.guest.check(f"kill -9 {switch}")
+        code, result = inside.guest.check(
+            "while [ ! -e /tmp/code ]; do sleep 0.1; done; cat /tmp/code "
+            "/tmp/bench; rm /tmp/code", timeout=60).split("\n", 1)
+        result = json.loads(result)
+        assert code == "0" and result["sent"] > 1000
+        assert result["delivered"] > result["sent"] / 2
+        assert result["corrupt"] == result["reordered"] == 0
+    assert inside.said().count("the switch is back") == 3
+
+
 def test_the_ring_can_be_used_for_what_the_switch_needs_only(inside, build):
     unit = pathlib.Path(build).resolve() / "tests" / "test_loop_ring"
     code, output = inside.guest.run(inside.command(str(unit)), timeout=60)

@@ -100,15 +100,15 @@ static void who_is_joining_needs_no_name(void **state)
 static void a_record_belongs_to_endpoints_of_its_kind_only(void **state)
 {
 	(void)state;
-	for (int kind = 0; kind < ENDPOINT_KIND_COUNT; kind++)
+	for (enum endpoint_kind kind = 0; kind < ENDPOINT_KIND_COUNT; kind++)
 		assert_int_equal(port_record_fits(&good, kind),
 				 kind == LISTEN_BESS || kind == LISTEN_FD);
 	good.flags = 0;
-	for (int kind = 0; kind < ENDPOINT_KIND_COUNT; kind++)
+	for (enum endpoint_kind kind = 0; kind < ENDPOINT_KIND_COUNT; kind++)
 		assert_int_equal(port_record_fits(&good, kind),
 				 kind == PORT_CONNECT_BESS || kind == PORT_FD);
 	good.kind = RECORD_TAP;
-	for (int kind = 0; kind < ENDPOINT_KIND_COUNT; kind++)
+	for (enum endpoint_kind kind = 0; kind < ENDPOINT_KIND_COUNT; kind++)
 		assert_int_equal(port_record_fits(&good, kind),
 				 kind == PORT_TAP || kind == PORT_FD);
 }
