@@ -258,13 +258,14 @@ WITH_PEERS = env PATH="$(abspath $(PEERS))/usr/bin:$$PATH:/usr/sbin" /usr/bin/py
 # at once; each is shown when it is done.
 check: deps-check
 	@$(MAKE) --no-print-directory peers check-builds
-	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=3
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=2
 	@echo 'make: system tests, in two halves at once: some minutes'
 	@$(MAKE) --no-print-directory -k -j2 --output-sync=target \
 	    check-half-1 check-half-2
 
 HALF_1 := $(wildcard $(addprefix tests/system_,filter*.py control*.py ringctl*.py \
-          completion.py install.py metrics*.py mirror*.py services.py trace.py manuals.py))
+          capture*.py completion.py install.py manuals.py metrics*.py \
+          mirror*.py services.py trace.py))
 HALF_2 := $(filter-out $(HALF_1),$(wildcard tests/system_*.py))
 
 # Status 5: PYTEST_ARGS has chosen none of this half.

@@ -46,9 +46,8 @@ def pytest_addoption(parser):
 ONE_BUILD = ("system_completion", "system_flows", "system_handover_guests",
              "system_inject", "system_install", "system_manuals",
              "system_services", "system_tunctl")
-# What parses and counts: with every build. All others with a plain one and one
-# with sanitizers.
-ALL_BUILDS = ("system_units", "system_join", "system_stream")
+# With every build. All others with a plain one and one with sanitizers.
+ALL_BUILDS = ("system_units",)
 
 
 def which_builds(module, builds):
