@@ -118,15 +118,6 @@ struct endpoint *control_endpoint(struct sw *sw, struct client *c,
 	return place;
 }
 
-static struct port *port_of(struct sw *sw, const struct endpoint *e)
-{
-	for (uint16_t i = 0; i < sw->ports.id_end; i++)
-		if (sw->ports.by_id[i]->endpoint == e &&
-		    sw->ports.by_id[i]->state != PORT_FREE)
-			return sw->ports.by_id[i];
-	return NULL;
-}
-
 void control_port_add(struct sw *sw, struct client *c, const json_t *arguments)
 {
 	struct endpoint *e = control_endpoint(
@@ -144,12 +135,12 @@ void control_port_add(struct sw *sw, struct client *c, const json_t *arguments)
 	if (port_open(sw, e, why, sizeof(why))) {
 		client_refuse(c, "refused", "%s", why);
 		e->removed = true;
-		p = port_of(sw, e);
+		p = port_of_endpoint(&sw->ports, e);
 		if (p)
 			port_fail(&sw->ports, p, "it cannot be opened");
 		return;
 	}
-	p = port_of(sw, e);
+	p = port_of_endpoint(&sw->ports, e);
 	p->ops->arm_recv(sw, p);
 	handover_options_changed(sw);
 	log_guest(sw->now_ms, "port %s: added", p->name);

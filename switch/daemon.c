@@ -52,17 +52,13 @@ static void wait_for_child(pid_t child, int fd)
 	_exit(1);
 }
 
-int daemon_start(struct daemon *d, int background, int again, char *why,
-		 size_t why_bytes)
+int daemon_start(struct daemon *d, int background, char *why, size_t why_bytes)
 {
 	int ends[2];
 	pid_t child;
 
 	*d = (struct daemon){ .parent_fd = -1 };
-	d->again = again && background;
-	if (d->again)
-		log_daemon(is_file(STDOUT_FILENO), is_file(STDERR_FILENO));
-	if (!background || d->again)
+	if (!background)
 		return 0;
 	if (pipe2(ends, O_CLOEXEC) || (child = fork()) < 0) {
 		snprintf(why, why_bytes, "cannot go to the background: %s",

@@ -13,7 +13,7 @@ struct daemon {
 	struct pidfh *pidfile;
 	int parent_fd; /* the waiting parent, or -1 */
 	int null_fd;   /* of daemon_prepare(); 0: not called yet */
-	int again;     /* in the background since before restart() */
+	int again;     /* in the background since another switch */
 	int kept;      /* by a keeper, which tells whoever waits */
 	int follows;   /* is to go to the background as that does */
 };
@@ -28,11 +28,9 @@ void daemon_standard_fds(void);
 /*
  * With @background, fork: the parent waits until the child is ready or has
  * ended, and never returns. The child, or the one process, returns 0; or
- * -errno with a line in @why. One that has been started @again (restart.h) is
- * in the background already.
+ * -errno with a line in @why.
  */
-int daemon_start(struct daemon *d, int background, int again, char *why,
-		 size_t why_bytes);
+int daemon_start(struct daemon *d, int background, char *why, size_t why_bytes);
 
 /*
  * The same in a switch that a keeper has started, which is in the background or

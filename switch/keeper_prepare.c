@@ -95,7 +95,7 @@ int keeper_prepare(struct keeper *k, char *argv[], char *why, size_t why_bytes)
 	if (!err)
 		err = keeper_child_prepare(&k->how, argv, o, why, why_bytes);
 	if (!err)
-		err = daemon_start(&k->daemon, o->daemon, 0, why, why_bytes);
+		err = daemon_start(&k->daemon, o->daemon, why, why_bytes);
 	if (err)
 		return err;
 	raise_limit(RLIMIT_NOFILE, DESCRIPTORS);

@@ -254,8 +254,7 @@ static int run(struct options *o, const char *program)
 	int err = -ENOMEM;
 
 	if (!sw || (!kept_is_by_keeper() &&
-		    daemon_start(&daemon, o->daemon, 0, why,
-				 sizeof(why)))) {
+		    daemon_start(&daemon, o->daemon, why, sizeof(why)))) {
 		log_error("%s", why);
 		free(sw);
 		return 1;

@@ -11,7 +11,7 @@ struct socket_file;
 
 /*
  * Listen at @o's path or address; *@to is then to be closed by
- * socket_file_close(). Returns 0, or -errno with a line in @why (of @why_bytes)
+ * opener_close_file(). Returns 0, or -errno with a line in @why (of @why_bytes)
  * and to->fd negative.
  */
 int metrics_listen(const struct metrics_options *o, struct socket_file *to,

@@ -396,6 +396,17 @@ static inline struct frame **port_queue_at(const struct port *p, uint32_t place)
 	return &p->queue[(p->queue_head + place) & p->queue_mask];
 }
 
+/* The port of @e, which has one at most and is not a listener; or NULL. */
+static inline struct port *port_of_endpoint(const struct ports *ps,
+					    const struct endpoint *e)
+{
+	for (uint16_t i = 0; i < ps->id_end; i++)
+		if (ps->by_id[i]->endpoint == e &&
+		    ps->by_id[i]->state != PORT_FREE && !ps->by_id[i]->failed)
+			return ps->by_id[i];
+	return NULL;
+}
+
 /* The live port of an id and generation, or NULL. */
 static inline struct port *ports_find(const struct ports *ps, uint16_t id,
 				      uint32_t gen)

@@ -292,12 +292,3 @@ int socket_file_remove(const struct socket_file *s)
 		return 0;
 	return unlink(s->path) ? -errno : 0;
 }
-
-void socket_file_close(struct socket_file *s)
-{
-	if (s->fd < 0)
-		return;
-	close(s->fd);
-	s->fd = -1;
-	socket_file_remove(s);
-}

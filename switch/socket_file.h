@@ -52,8 +52,4 @@ int socket_file_remove(const struct socket_file *s);
  * them. */
 void socket_file_give_to(uid_t user);
 
-/* Close it and remove the file, if it is still ours. Does nothing if s->fd is
- * negative; a file that has no path was not made by us. */
-void socket_file_close(struct socket_file *s);
-
 #endif

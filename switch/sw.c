@@ -55,42 +55,27 @@ static int open_sockets(struct sw *sw, char *why, size_t why_bytes)
 	return err ? err : serve_metrics(sw, why, why_bytes);
 }
 
-static bool has_port(const struct sw *sw, const struct endpoint *e)
-{
-	for (uint16_t i = 0; i < sw->ports.id_end; i++)
-		if (sw->ports.by_id[i]->endpoint == e &&
-		    sw->ports.by_id[i]->state == PORT_UP)
-			return true;
-	return false;
-}
-
-/* What is there of a port that could not be opened. */
-static void fail_port(struct sw *sw, const struct endpoint *e)
-{
-	for (uint16_t i = 0; i < sw->ports.id_end; i++)
-		if (sw->ports.by_id[i]->endpoint == e &&
-		    sw->ports.by_id[i]->state == PORT_JOINING)
-			port_fail(&sw->ports, sw->ports.by_id[i],
-				  "it cannot be opened");
-}
-
 /* What guests had before, and what the options say that is not there yet. */
 static int open_ports(struct sw *sw, char *why, size_t why_bytes)
 {
 	const struct options *o = sw->options;
 	char ignored[128];
+	struct port *p;
 	int err = 0;
 
 	handover_ports(sw);
 	for (unsigned i = 0; !err && i < o->port_count; i++) {
-		if (o->ports[i].removed || has_port(sw, &o->ports[i]))
+		if (o->ports[i].removed ||
+		    port_of_endpoint(&sw->ports, &o->ports[i]))
 			continue;
 		err = port_open(sw, &o->ports[i], why, why_bytes);
 		if (!err || !sw->again)
 			continue;
 		/* The guests of all others are not to wait for it. */
 		log_error("%s: going on without it", why);
-		fail_port(sw, &o->ports[i]);
+		p = port_of_endpoint(&sw->ports, &o->ports[i]);
+		if (p)
+			port_fail(&sw->ports, p, "it cannot be opened");
 		err = 0;
 	}
 	/* For taps that come later, when no socket can be opened any more. */

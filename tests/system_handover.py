@@ -515,4 +515,3 @@ def test_a_switch_without_a_keeper_says_why_it_is_not_restarted(tmp_path):
         with control_of(switch) as control:
             error = control.refusal("restart")
         assert error.code == "refused" and "keeper" in error.message
-        assert lab.children_of(switch.pid) == lab.children_of(switch.pid)
