@@ -51,6 +51,7 @@ static struct pool *make(uint16_t count, uint32_t slot_bytes, bool own)
 	pool->frames = (void *)(map + ring_bytes);
 	pool->data = map + ring_bytes + frame_bytes;
 	pool->slot_bytes = slot_bytes;
+	pool->owner = POOL_NOBODYS;
 	pool->count = count;
 	if (!own)
 		io_uring_buf_ring_init(pool->ring);

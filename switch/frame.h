@@ -35,6 +35,8 @@ struct frame {
 	uint32_t stamp;
 };
 
+#define POOL_NOBODYS UINT16_MAX
+
 struct pool {
 	/* The buffers that are free: in the kernel's hands, or (free not NULL)
 	 * in ours, as a stack. */
@@ -44,6 +46,7 @@ struct pool {
 	uint8_t *data;
 	size_t map_bytes;
 	uint32_t slot_bytes;
+	uint16_t owner; /* the port that has read its frames; or POOL_NOBODYS */
 	uint16_t count; /* a power of two */
 	uint16_t available; /* free buffers */
 	bool warm;	/* has taken a frame since the last trim */
@@ -52,8 +55,8 @@ struct pool {
 };
 
 /*
- * A pool of @count buffers (a power of two, at most 32768) of @slot_bytes.
- * Returns NULL and sets errno if there is no memory.
+ * A pool of @count buffers (a power of two, at most 32768) of @slot_bytes,
+ * nobody's so far. Returns NULL and sets errno if there is no memory.
  */
 struct pool *pool_new(uint16_t count, uint32_t slot_bytes);
 

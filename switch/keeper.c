@@ -202,7 +202,6 @@ int keeper_main(struct options *o, char *argv[])
 	k->daemon.parent_fd = -1;
 	k->privilege.user_ns = k->privilege.mount_ns = -1;
 	k->how.itself_fd = k->how.directory_fd = k->how.config_fd = -1;
-	k->history.blamed = KEEPER_NOBODY;
 	if (keeper_prepare(k, argv, why, sizeof(why)) ||
 	    start_first(k, why, sizeof(why))) {
 		log_error("%s", why);

@@ -13,40 +13,46 @@ static uint32_t pause_ms(unsigned crashes)
 							 : KEEPER_PAUSE_MAX_MS;
 }
 
-static void count_blame(struct keeper_history *h, uint32_t blamed,
-			const char *name)
+static void remember(struct keeper_history *h, uint32_t blamed,
+		     const char *name)
 {
-	if (h->blamed != blamed || strcmp(h->name, name))
-		h->same = 0;
-	h->blamed = blamed;
-	snprintf(h->name, sizeof(h->name), "%s", name);
-	if (blamed != KEEPER_NOBODY)
-		h->same++;
+	struct keeper_suspect *newest = &h->last[0];
+
+	memmove(newest + 1, newest, sizeof(h->last) - sizeof(*newest));
+	if (h->remembered < KEEPER_CRASHES_REMEMBERED)
+		h->remembered++;
+	newest->key = blamed;
+	snprintf(newest->name, sizeof(newest->name), "%s", name);
 }
 
 uint32_t keeper_history_crash(struct keeper_history *h, uint64_t lived_ms,
 			      bool ready, uint32_t blamed, const char *name)
 {
 	if (lived_ms >= KEEPER_FORGIVEN_MS)
-		h->same = 0;
+		h->remembered = 0;
 	if (ready && lived_ms >= KEEPER_SETTLED_MS)
 		h->crashes = 0;
 	h->crashes++;
-	count_blame(h, blamed, name);
+	remember(h, blamed, name);
 	h->unready = ready ? 0 : h->unready + 1;
 	return pause_ms(h->crashes);
 }
 
 void keeper_history_planned(struct keeper_history *h, bool ready)
 {
-	*h = (struct keeper_history){ .blamed = KEEPER_NOBODY,
-				      .unready = ready ? 0 : h->unready + 1 };
+	*h = (struct keeper_history){ .unready = ready ? 0 : h->unready + 1 };
 }
 
 bool keeper_history_is_enough(const struct keeper_history *h)
 {
-	return h->blamed != KEEPER_NOBODY &&
-	       h->same >= KEEPER_CRASHES_TO_QUARANTINE;
+	const struct keeper_suspect *newest = &h->last[0];
+	unsigned same = 0;
+
+	for (unsigned i = 0; i < h->remembered; i++)
+		same += h->last[i].key == newest->key &&
+			!strcmp(h->last[i].name, newest->name);
+	return newest->key != KEEPER_NOBODY &&
+	       same >= KEEPER_CRASHES_TO_QUARANTINE;
 }
 
 bool keeper_history_goes_back(const struct keeper_history *h)

@@ -16,19 +16,27 @@ enum {
 	KEEPER_SETTLED_MS = 1000,
 	KEEPER_FORGIVEN_MS = 60000,
 	KEEPER_PAUSE_MAX_MS = 10000,
-	/* Crashes in a row with frames of one port, until it is quarantined. */
+	/* So many of the last ones with frames of one port, and it is
+	 * quarantined: two guests that take turns must not go on for ever, nor
+	 * one in whose frames only some crashes can be told to be. */
 	KEEPER_CRASHES_TO_QUARANTINE = 3,
+	KEEPER_CRASHES_REMEMBERED = 6,
 	/* Starts in a row that did not get ready, until the program that we are
 	 * is taken in the place of the one that is there now. */
 	KEEPER_STARTS_TO_GO_BACK = 2,
 };
 
+struct keeper_suspect {
+	uint32_t key; /* or KEEPER_NOBODY */
+	char name[KEEPER_NAME_BYTES]; /* keys are used again */
+};
+
+/* All zero: nothing has happened. */
 struct keeper_history {
-	unsigned crashes; /* in a row */
-	unsigned same;	  /* of them, the last ones, with one blamed */
-	uint32_t blamed;
-	char name[KEEPER_NAME_BYTES]; /* of it: keys are used again */
-	unsigned unready; /* starts in a row that did not get ready */
+	unsigned crashes;    /* in a row */
+	unsigned unready;    /* starts in a row that did not get ready */
+	unsigned remembered; /* of last */
+	struct keeper_suspect last[KEEPER_CRASHES_REMEMBERED]; /* newest first */
 };
 
 /*

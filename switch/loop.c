@@ -195,6 +195,14 @@ static void free_closed(struct sw *sw)
 	}
 }
 
+/* Of a stream this may forward frames that have been read already. */
+static void read_on(struct sw *sw, struct port *p)
+{
+	kept_blame(sw->kept, p->id);
+	p->ops->arm_recv(sw, p);
+	kept_blame(sw->kept, KEEPER_NOBODY);
+}
+
 /* Read on from ports that had run out of buffers. */
 static void feed_starved(struct sw *sw)
 {
@@ -203,7 +211,7 @@ static void feed_starved(struct sw *sw)
 
 		if (port_fed(&sw->ports, (uint16_t)(i - 1)) &&
 		    p->state == PORT_UP)
-			p->ops->arm_recv(sw, p);
+			read_on(sw, p);
 	}
 }
 
@@ -322,8 +330,7 @@ void loop_run(struct sw *sw)
 	sw->now_ms = clock_now_ms();
 	for (uint16_t i = 0; i < sw->ports.id_end; i++)
 		if (sw->ports.by_id[i]->state == PORT_UP)
-			sw->ports.by_id[i]->ops->arm_recv(sw,
-							  sw->ports.by_id[i]);
+			read_on(sw, sw->ports.by_id[i]);
 	listeners_start(sw);
 	control_start(sw);
 	loop_on_metrics(sw);

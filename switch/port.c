@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "ether.h"
+#include "kept.h"
 #include "latency.h"
 #include "port_name.h"
 #include "port_security.h"
@@ -329,14 +330,31 @@ static void send_failed(struct ports *ps, struct port *p, int err)
 			   err == -ENETDOWN ? DROP_LINK_DOWN : DROP_SEND_ERROR);
 }
 
+/* Who has sent the next @n frames of @p; nobody, if several have, or one that
+ * has left since. */
+static uint32_t sender_of(const struct port *p, unsigned n)
+{
+	const struct pool *pool = n ? p->queue[p->queue_head]->pool : NULL;
+
+	for (unsigned i = 1; i < n; i++)
+		if (p->queue[p->queue_head + i]->pool != pool)
+			return KEEPER_NOBODY;
+	return !pool || pool->closed || pool->owner == POOL_NOBODYS
+		       ? KEEPER_NOBODY
+		       : pool->owner;
+}
+
 static void flush(struct ports *ps, struct sw *sw, struct port *p,
 		  uint64_t now_ms)
 {
 	while ((p->queue_count || p->unfinished) && p->state == PORT_UP) {
 		unsigned n = next_batch(p);
-		int taken = p->ops->send(sw, p, &p->queue[p->queue_head],
-					 n);
+		int taken;
 
+		/* If this crashes the switch, it is not the receiver's doing. */
+		if (ps->kept)
+			kept_blame(ps->kept, sender_of(p, n));
+		taken = p->ops->send(sw, p, &p->queue[p->queue_head], n);
 		if (taken < 0 && taken != -EAGAIN) {
 			send_failed(ps, p, taken);
 			continue;
@@ -364,6 +382,7 @@ void ports_flush(struct ports *ps, struct sw *sw, uint64_t now_ms)
 		p->dirty = false;
 		flush(ps, sw, p, now_ms);
 	}
+	kept_blame(ps->kept, KEEPER_NOBODY);
 }
 
 /* While it is stalled and not in the list, floods are counted only. */

@@ -31,6 +31,7 @@
 
 struct endpoint;
 struct filter;
+struct kept;
 struct port;
 struct ports;
 struct socket_file;
@@ -287,6 +288,7 @@ struct ports {
 	struct ports_memory *memory, *own_memory;
 	struct latency gone_latency;
 	uint16_t past_next; /* the place to be taken when all are */
+	struct kept *kept;  /* is told whose frames are being sent; or NULL */
 
 	/* Who is told of the frames of ports that are PORT_OBSERVED, in the
 	 * order in which they go; @why only of those that are dropped. Must

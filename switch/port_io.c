@@ -36,6 +36,7 @@ int port_io_open(struct sw *sw, struct port *p, uint32_t slot_bytes)
 	p->pool = pool_new(PORT_BUFFERS, slot_bytes);
 	if (!p->pool)
 		return -errno;
+	p->pool->owner = p->id;
 	err = loop_register_pool(sw, p);
 	if (err) {
 		pool_close(p->pool);

@@ -47,6 +47,7 @@ int stream_open(struct port *p, uint32_t mtu)
 	p->pool = pool_new_own(PORT_BUFFERS, slot_bytes);
 	if (!p->pool)
 		return -errno;
+	p->pool->owner = p->id;
 	stream_restart(p);
 	return 0;
 }

@@ -93,6 +93,7 @@ int sw_init(struct sw *sw, struct options *o, char *why, size_t why_bytes)
 	sw->started_wall_ns = sw->handover->shared->started_wall_ns;
 	err = ports_init(&sw->ports);
 	sw->ports.memory = &sw->handover->shared->ports;
+	sw->ports.kept = sw->kept;
 	observe_start(sw);
 	if (err || events_open(sw)) {
 		snprintf(why, why_bytes, "out of memory");

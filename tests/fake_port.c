@@ -5,15 +5,21 @@
 #include <string.h>
 
 #include "../switch/ether.h"
+#include "../switch/kept.h"
 #include "../switch/port_name.h"
 #include "../switch/port_slow.h"
 
 enum { BUFFER_BYTES = 2048, MARK_AT = ETHER_HEADER_BYTES };
 
 /* The ports' index is kept in fd; the net in the sw argument. */
+static struct fake_net *fake_net_of(struct sw *sw)
+{
+	return (struct fake_net *)(void *)sw;
+}
+
 static struct fake *fake_of(struct sw *sw, const struct port *p)
 {
-	return &((struct fake_net *)(void *)sw)->fakes[p->fd];
+	return &fake_net_of(sw)->fakes[p->fd];
 }
 
 static int fake_send(struct sw *sw, struct port *p, struct frame *const *frames,
@@ -21,7 +27,10 @@ static int fake_send(struct sw *sw, struct port *p, struct frame *const *frames,
 {
 	struct fake *fake = fake_of(sw, p);
 	unsigned taken = n < fake->room ? n : fake->room;
+	const struct kept *kept = fake_net_of(sw)->ports.kept;
 
+	if (kept)
+		fake->blamed = *kept->blame;
 	if (fake->error)
 		return fake->error;
 	if (p->unfinished && fake->room)
@@ -62,6 +71,7 @@ void fake_add_named(struct fake_net *net, unsigned at, const char *name,
 	p->fd = (int)at;
 	p->frame_max = BUFFER_BYTES;
 	p->pool = pool_new(PORT_BUFFERS, BUFFER_BYTES);
+	p->pool->owner = p->id;
 	port_name_give(&net->ports, p, name, number);
 	port_up(&net->ports, p);
 	net->fakes[at] = (struct fake){ .port = p, .room = UINT32_MAX };

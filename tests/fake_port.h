@@ -31,6 +31,8 @@ struct fake {
 	unsigned taken; /* frames so far */
 	uint32_t marks[FAKE_TAKEN_MAX]; /* the mark of each (fake_receive) */
 	unsigned waits; /* times it was asked to say when it has room */
+	uint32_t blamed; /* whose frames the keeper, if there is one, has been
+			  * told that it was given last */
 };
 
 struct fake_net {

@@ -18,6 +18,7 @@
 
 #include <liburing.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define INJECT_SITES 4096
@@ -44,11 +45,19 @@ struct inject_order {
 	int64_t error;	/* with which errno, or INJECT_SHORT */
 };
 
+/* Where a frame that has a mark behind its Ethernet header kills the switch. */
+enum inject_where {
+	INJECT_COMES_IN, /* has been read, and is to be forwarded */
+	INJECT_GOES_OUT, /* has been queued, and is to be sent */
+	INJECT_WHERE_COUNT,
+};
+
 /* tests/lab_inject.py has the same. A second order is for what is called only
  * after something has failed. */
 struct inject_file {
 	struct inject_order orders[2];
 	uint64_t calls; /* of all sites together */
+	uint64_t poison[INJECT_WHERE_COUNT]; /* the mark's bytes; 0: none kills */
 	struct inject_site sites[INJECT_SITES];
 };
 
@@ -58,6 +67,9 @@ int inject(uint64_t site);
 
 /* The same for the place that a function is to return to. */
 int inject_at(const void *returns_to);
+
+/* Die as of a wild pointer if the @bytes of @frame are poison @where. */
+void inject_look(enum inject_where where, const void *frame, size_t bytes);
 
 /* What is about to be handed in at @ring, and what has come out of it. */
 void inject_requests(struct io_uring *ring);

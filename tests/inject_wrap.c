@@ -42,6 +42,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../switch/forward.h"
+#include "../switch/frame.h"
 #include "inject.h"
 
 #define HOW() inject_at(__builtin_return_address(0))
@@ -97,26 +99,33 @@ static size_t half(int how, int fd, size_t bytes)
 								 : bytes;
 }
 
-#define TRANSFERS(name, parameters, ...)                              \
+#define TRANSFERS(name, look, parameters, ...)                                \
 	DECLARE(ssize_t, name, parameters)                                    \
 	ssize_t __wrap_##name parameters                                      \
 	{                                                                     \
 		int how = HOW();                                              \
                                                                               \
+		look;                                                         \
 		if (how > 0)                                                  \
 			return fail(how);                                     \
 		return __real_##name(fd, data, half(how, fd, bytes), ##__VA_ARGS__); \
 	}
 
-TRANSFERS(read, (int fd, void *data, size_t bytes))
-TRANSFERS(write, (int fd, const void *data, size_t bytes))
-TRANSFERS(recv, (int fd, void *data, size_t bytes, int flags), flags)
-TRANSFERS(send, (int fd, const void *data, size_t bytes, int flags), flags)
-TRANSFERS(sendto, (int fd, const void *data, size_t bytes, int flags,
-		   const struct sockaddr *to, socklen_t to_bytes),
+#define NOTHING (void)0
+#define GOES_OUT inject_look(INJECT_GOES_OUT, data, bytes)
+
+TRANSFERS(read, NOTHING, (int fd, void *data, size_t bytes))
+TRANSFERS(write, GOES_OUT, (int fd, const void *data, size_t bytes))
+TRANSFERS(recv, NOTHING, (int fd, void *data, size_t bytes, int flags), flags)
+TRANSFERS(send, GOES_OUT,
+	  (int fd, const void *data, size_t bytes, int flags), flags)
+TRANSFERS(sendto, NOTHING,
+	  (int fd, const void *data, size_t bytes, int flags,
+	   const struct sockaddr *to, socklen_t to_bytes),
 	  flags, to, to_bytes)
-TRANSFERS(pread, (int fd, void *data, size_t bytes, off_t at), at)
-TRANSFERS(pwrite, (int fd, const void *data, size_t bytes, off_t at), at)
+TRANSFERS(pread, NOTHING, (int fd, void *data, size_t bytes, off_t at), at)
+TRANSFERS(pwrite, NOTHING,
+	  (int fd, const void *data, size_t bytes, off_t at), at)
 
 DECLARE(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags))
 ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags)
@@ -145,6 +154,14 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
 	return __real_sendmsg(fd, &less, flags);
 }
 
+/* Each frame is a part; on a stream a header is one as well. */
+static void look_at_parts(const struct msghdr *message)
+{
+	for (size_t i = 0; i < message->msg_iovlen; i++)
+		inject_look(INJECT_GOES_OUT, message->msg_iov[i].iov_base,
+			    message->msg_iov[i].iov_len);
+}
+
 /* Short: half of the messages, or of the first one on a stream. */
 DECLARE(int, sendmmsg,
 	(int fd, struct mmsghdr *messages, unsigned count, int flags))
@@ -152,6 +169,8 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
 	int how = HOW();
 
+	for (unsigned i = 0; i < count; i++)
+		look_at_parts(&messages[i].msg_hdr);
 	if (how > 0)
 		return fail(how);
 	if (how == INJECT_SHORT && count > 1)
@@ -332,6 +351,17 @@ enum MHD_Result __wrap_MHD_add_connection(struct MHD_Daemon *daemon, int fd,
 	__real_close(fd);
 	errno = how;
 	return MHD_NO;
+}
+
+/* Not a call that fails: where every frame comes along that has been read. */
+DECLARE(void, forward_frame,
+	(struct forward *fw, struct port *in, struct frame *f, uint32_t now_s))
+void __wrap_forward_frame(struct forward *fw, struct port *in, struct frame *f,
+			  uint32_t now_s)
+{
+	if (f->len <= f->pool->slot_bytes)
+		inject_look(INJECT_COMES_IN, f->data, f->len);
+	__real_forward_frame(fw, in, f, now_s);
 }
 
 #define SUBMITS(name, parameters, arguments)              \

@@ -18,9 +18,15 @@ import subprocess
 SITES = 4096
 ORDER = struct.Struct("=QQQq")
 ORDERS = 2
-HEADER_BYTES = ORDERS * ORDER.size + 8
+# Marks of frames that kill the switch: when they come in, when they go out.
+POISON = struct.Struct("=8s8s")
+POISON_AT = ORDERS * ORDER.size + 8
+HEADER_BYTES = POISON_AT + POISON.size
 SITE = struct.Struct("=QQQ")
 FILE_BYTES = HEADER_BYTES + SITES * SITE.size
+
+# What the layer only looks at.
+CANNOT_FAIL = {"forward_frame"}
 
 SHORT = -1
 JSON_SITE = 1
@@ -144,7 +150,8 @@ class Program:
             if behind:
                 calls[int(address[1], 16)] = behind
             called = re.search(r"\tcall +[0-9a-f]+ <__wrap_(\w+)>", line)
-            behind = called and (called[1], function)
+            behind = (called and called[1] not in CANNOT_FAIL and
+                      (called[1], function))
         places = self._places(list(calls))
         for address, (call, function) in calls.items():
             self.sites[address] = Site(address, call,
@@ -199,6 +206,11 @@ class Layer:
                      else getattr(errno, fault.error))
             ORDER.pack_into(self.memory, number * ORDER.size,
                             fault.site.address, fault.nth, fault.times, error)
+
+    def poison(self, coming_in=b"", going_out=b""):
+        """From now on a frame kills the switch in which one of these eight
+        bytes are behind the Ethernet header; without any, none does."""
+        POISON.pack_into(self.memory, POISON_AT, coming_in, going_out)
 
     def counted(self):
         """{address: (calls, failed)} of all places that were reached."""

@@ -1,9 +1,10 @@
 /*
- * A port's queue: given another size while frames wait in it, and how full it
- * has been.
+ * A port's queue: given another size while frames wait in it, how full it has
+ * been, and whose the frames are that go out of it.
  */
 #include "test.h"
 
+#include "../switch/kept.h"
 #include "../switch/port_slow.h"
 #include "fake_port.h"
 
@@ -232,6 +233,53 @@ static void another_port_begins_at_no_high(void **state)
 	assert_int_equal(receiver()->queue_high, 0);
 }
 
+/* Whose fault it would be, by the keeper's page, if the switch died now. */
+static volatile uint32_t page;
+static struct kept kept = { .blame = &page };
+
+static void given_a_keeper(void)
+{
+	begin();
+	page = KEEPER_NOBODY;
+	net.ports.kept = &kept;
+}
+
+static void what_goes_out_is_its_senders_fault_and_then_nobodys(void **state)
+{
+	(void)state;
+	given_a_keeper();
+	offer(1, 1);
+	fake_flush(&net);
+	assert_int_equal(net.fakes[1].blamed, net.fakes[2].port->id);
+	assert_int_equal(page, KEEPER_NOBODY);
+}
+
+/* The kernel gets them all in one call. */
+static void frames_of_several_at_once_are_nobodys_fault(void **state)
+{
+	(void)state;
+	given_a_keeper();
+	offer(2, 1);
+	fake_flush(&net);
+	assert_int_equal(net.fakes[1].taken, 2);
+	assert_int_equal(net.fakes[1].blamed, KEEPER_NOBODY);
+}
+
+/* Its place may be another's by now. */
+static void nor_are_those_of_one_that_has_left_its(void **state)
+{
+	(void)state;
+	given_a_keeper();
+	net.fakes[1].room = 0;
+	offer(1, 1);
+	fake_flush(&net);
+	fake_close(&net, 2);
+	fake_add(&net, 2);
+	let_out();
+	assert_int_equal(net.fakes[1].taken, 1);
+	assert_int_equal(net.fakes[1].blamed, KEEPER_NOBODY);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -244,6 +292,9 @@ int main(void)
 		TEST(queue_high_is_the_most_that_has_waited_at_once),
 		TEST(queue_high_does_not_count_what_is_dropped),
 		TEST(another_port_begins_at_no_high),
+		TEST(what_goes_out_is_its_senders_fault_and_then_nobodys),
+		TEST(frames_of_several_at_once_are_nobodys_fault),
+		TEST(nor_are_those_of_one_that_has_left_its),
 	};
 
 	return cmocka_run_group_tests_name("port_queue", tests, NULL, NULL);
