@@ -210,9 +210,9 @@ void handover_keep_listener(struct sw *sw, uint32_t key, const char *name,
 	if (!sw->kept)
 		return;
 	file_record_write(&r.file, s);
-	if (made_directory)
-		snprintf(r.made_directory, sizeof(r.made_directory), "%s",
-			 made_directory);
+	/* One that is cut would be another. */
+	if (made_directory && strlen(made_directory) < sizeof(r.made_directory))
+		strcpy(r.made_directory, made_directory);
 	if (kept_keep(sw->kept, key, 0, name, &r, sizeof(r), &s->fd, 1))
 		log_error("%s: would not outlive a crash", name);
 }

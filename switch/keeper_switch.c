@@ -218,6 +218,9 @@ void keeper_send_held(struct keeper *k)
 	k->stuck = more == 1 && !progress;
 	if (more != 1)
 		k->sending = false;
+	/* It would wait for the rest for ever; if it has not ended already. */
+	if (more < 0 && k->child)
+		kill(k->child, SIGKILL);
 }
 
 static uint32_t blamed(const struct keeper *k)

@@ -97,8 +97,10 @@ int keeper_send(int channel, const struct keeper_header *header,
 	}
 	if (sendmsg(channel, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		return 0;
-	/* Too many descriptors are on their way, of this user's: later. */
-	return errno == ETOOMANYREFS || errno == ENOBUFS || errno == EINTR
+	/* Too many descriptors are on their way, of this user's, or there is no
+	 * memory: later. */
+	return errno == ETOOMANYREFS || errno == ENOBUFS || errno == ENOMEM ||
+			       errno == EINTR
 		       ? -EAGAIN
 		       : -errno;
 }

@@ -59,7 +59,7 @@ static int open_one(struct sw *sw, struct listener *l, char *why,
 	if (l->endpoint->kind == LISTEN_FD)
 		return adopt(l, why, why_bytes);
 	return opener_listen(sw_opener(sw), l->endpoint, &l->file,
-			     &l->made_directory, why, why_bytes);
+			     l->made_directory, why, why_bytes);
 }
 
 static bool has_data_sockets(const struct listener *l)
@@ -81,11 +81,9 @@ static void remove_leftovers(const struct sw *sw, const struct listener *l)
 /* Not while sockets of its guests are in there. */
 static void remove_directory(struct sw *sw, struct listener *l)
 {
-	if (!l->made_directory ||
-	    opener_remove_directory(sw_opener(sw), l->made_directory))
-		return;
-	free(l->made_directory);
-	l->made_directory = NULL;
+	if (*l->made_directory &&
+	    !opener_remove_directory(sw_opener(sw), l->made_directory))
+		*l->made_directory = '\0';
 }
 
 static uint32_t key_of(const struct sw *sw, const struct listener *l)
@@ -101,8 +99,8 @@ static bool take_over(struct sw *sw, struct listener *l)
 	if (!handover_take_listener(sw, key_of(sw, l), &r, &l->file))
 		return false;
 	l->serves = r.serves;
-	if (*r.made_directory)
-		l->made_directory = strdup(r.made_directory);
+	snprintf(l->made_directory, sizeof(l->made_directory), "%s",
+		 r.made_directory);
 	return true;
 }
 
@@ -114,7 +112,6 @@ static int listen_at(struct sw *sw, const struct endpoint *e, char *why,
 	int err;
 
 	remove_directory(sw, l);
-	free(l->made_directory);
 	*l = (struct listener){
 		.file = { .fd = -1 },
 		.endpoint = e,
@@ -214,7 +211,6 @@ void listeners_close(struct sw *sw)
 		if (listener_is_open(l))
 			close_listener(sw, l);
 		remove_directory(sw, l);
-		free(l->made_directory);
 	}
 	free(sw->listeners);
 	sw->listeners = NULL;

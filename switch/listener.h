@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "endpoint.h"
+#include "opener.h"
 #include "socket_file.h"
 
 struct sw;
@@ -22,7 +23,8 @@ struct listener {
 	bool accepting;		   /* the kernel has a request */
 	bool paused;		   /* out of descriptors or ports */
 	bool complained;	   /* of what made it pause */
-	char *made_directory;	   /* of LISTEN_VDE, to be removed; or NULL */
+	char made_directory[OPENER_MADE_BYTES]; /* of LISTEN_VDE, to be
+						 * removed; or "" */
 };
 
 /*

@@ -268,6 +268,9 @@ static int run(struct options *o, const char *program)
 	else
 		err = serve(sw, &daemon, program);
 	kept = sw->kept;
+	/* As when it crashes: the keeper starts another, which has it all. */
+	if (err && sw->again && kept_fd(sw->kept) >= 0)
+		exit(1);
 	sw_fini(sw);
 	if (!kept)
 		opener_remove_place(sw_opener(sw));

@@ -37,6 +37,9 @@
 #include "endpoint.h"
 #include "limits.h"
 
+/* A directory's name: an endpoint's behind our own. */
+enum { OPENER_MADE_BYTES = SOCKET_PATH_BYTES + 4096 };
+
 struct filter_record;
 struct opener;
 struct options;
@@ -61,13 +64,12 @@ pid_t opener_pid(const struct opener *op);
 
 /*
  * Listen as @e says: uml, vde, bess or stream. @file is then open, and @made
- * the directory that was made for it, the caller's to free, or NULL. Sockets
- * that a killed switch has left beside it are removed. Returns 0, or -errno
- * with a line in @why.
+ * the directory that was made for it, or "". Sockets that a killed switch has
+ * left beside it are removed. Returns 0, or -errno with a line in @why.
  */
 int opener_listen(struct opener *op, const struct endpoint *e,
-		  struct socket_file *file, char **made, char *why,
-		  size_t why_bytes);
+		  struct socket_file *file, char made[OPENER_MADE_BYTES],
+		  char *why, size_t why_bytes);
 
 /*
  * Close @file, whose descriptor must no longer be used by the ring, and remove

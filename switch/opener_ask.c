@@ -86,13 +86,13 @@ void opener_finish(struct opener *op)
 }
 
 int opener_listen(struct opener *op, const struct endpoint *e,
-		  struct socket_file *file, char **made, char *why,
-		  size_t why_bytes)
+		  struct socket_file *file, char made[OPENER_MADE_BYTES],
+		  char *why, size_t why_bytes)
 {
 	struct errand *x = errand_new(OPENER_LISTEN);
 	int err = 0;
 
-	*made = NULL;
+	*made = '\0';
 	if (x) {
 		x->job.endpoint = *e;
 		err = run(op, x);
@@ -100,32 +100,30 @@ int opener_listen(struct opener *op, const struct endpoint *e,
 	if (x && !err) {
 		*file = x->answer.file;
 		file->fd = x->out.fd[0];
-		*made = *x->answer.made ? strdup(x->answer.made) : NULL;
-	}
-	if (x && !err && *x->answer.made && !*made) {
-		opener_close_file(op, file);
-		opener_remove_directory(op, x->answer.made);
-		snprintf(x->answer.why, sizeof(x->answer.why), "out of memory");
-		err = -ENOMEM;
+		memcpy(made, x->answer.made, OPENER_MADE_BYTES);
+		made[OPENER_MADE_BYTES - 1] = '\0';
 	}
 	return done(x, err, why, why_bytes);
 }
 
 void opener_close_file(struct opener *op, struct socket_file *file)
 {
-	struct errand *x = NULL;
-	int err = 0;
+	struct errand *x;
+	int err;
 
 	if (file->fd < 0)
 		return;
 	close(file->fd);
 	file->fd = -1;
-	if (*file->path)
-		x = errand_new(OPENER_REMOVE_FILE);
-	if (!x)
+	if (!*file->path)
 		return;
-	x->job.file = *file;
-	err = run(op, x);
+	x = errand_new(OPENER_REMOVE_FILE);
+	if (x) {
+		x->job.file = *file;
+		err = run(op, x);
+	} else {
+		err = -ENOMEM;
+	}
 	if (err && err != -ENOENT)
 		log_error("%s: cannot be removed: %s", file->path,
 			  strerror(-err));

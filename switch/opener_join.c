@@ -91,9 +91,10 @@ static void take_one(struct sw *sw)
 		return;
 	}
 	op->readable = false;
-	if (err == -EAGAIN)
+	/* Whatever it was, others come after it. */
+	if (err == -EAGAIN || !opener_is_gone(op))
 		arm(sw);
-	else if (opener_is_gone(op))
+	else
 		start_anew(sw);
 }
 

@@ -27,6 +27,7 @@ struct self {
 	struct opener_context context;
 	struct opener_job job;
 	struct opener_answer answer;
+	char pidfile[2 * PATH_MAX];
 };
 
 /*
@@ -67,16 +68,19 @@ static void keep_descriptors(int one, int other, bool daemon)
 	close_range(high + 1, ~0u, 0);
 }
 
-/* As it is now: the caller's; or NULL. */
-static char *absolute(const char *path)
+/* As it is now, in memory that is there: where there is none, the file would
+ * stay. */
+static void note_pidfile(struct self *s, const char *path)
 {
-	char cwd[PATH_MAX], *full = NULL;
+	char cwd[PATH_MAX];
 
 	if (!path)
-		return NULL;
+		return;
 	if (*path == '/' || !getcwd(cwd, sizeof(cwd)))
-		return strdup(path);
-	return asprintf(&full, "%s/%s", cwd, path) < 0 ? NULL : full;
+		snprintf(s->pidfile, sizeof(s->pidfile), "%s", path);
+	else
+		snprintf(s->pidfile, sizeof(s->pidfile), "%s/%s", cwd, path);
+	s->context.pidfile = s->pidfile;
 }
 
 /* The switch reads its answers, or has gone. */
@@ -245,7 +249,7 @@ _Noreturn void opener_process(int jobs_fd, int joins_fd,
 	s->context.children = &s->children;
 	prctl(PR_SET_NAME, "ringswitch-open");
 	set_signals();
-	s->context.pidfile = absolute(o->pidfile);
+	note_pidfile(s, o->pidfile);
 	keep_descriptors(jobs_fd, joins_fd, o->daemon);
 	if (o->daemon && chdir("/"))
 		_exit(1);

@@ -54,7 +54,7 @@ struct opener_answer {
 	int32_t second;	 /* DGRAM_LOOK: of the watch */
 	char why[OPENER_WHY_BYTES];
 	struct socket_file file;
-	char made[SOCKET_PATH_BYTES + 4096]; /* LISTEN: the directory, or "" */
+	char made[OPENER_MADE_BYTES]; /* LISTEN: the directory, or "" */
 	struct tap_state tap;
 	struct filter_record filter;
 	struct endpoint endpoint; /* PARSE */

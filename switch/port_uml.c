@@ -262,6 +262,8 @@ void uml_joined(struct sw *sw, const struct opener_joined *answer, int fd)
 		return;
 	if (fd >= 0) {
 		p->fd = fd;
+		/* Its file goes with it, whatever comes of the port. */
+		p->is_vde = request.vde;
 		loop_file_add(&sw->loop, fd);
 	}
 	memcpy(p->guest, answer->guest, sizeof(p->guest));

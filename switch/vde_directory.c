@@ -74,7 +74,7 @@ enum { NOBODY_IN_PARTICULAR = 65533 };
 
 void vde_directory_give(const char *ctl, const char *made, uid_t user)
 {
-	if (user != (uid_t)-1 && made && lchown(made, user, (gid_t)-1))
+	if (user != (uid_t)-1 && *made && lchown(made, user, (gid_t)-1))
 		return;
 	if (user == (uid_t)-1 || !user)
 		user = geteuid() ? geteuid() : NOBODY_IN_PARTICULAR;

@@ -26,7 +26,7 @@ int vde_directory_open(const struct endpoint *e, char **made, char *why,
 		       size_t why_bytes);
 
 /*
- * The socket @ctl, and its directory @made (NULL: another's), become those of
+ * The socket @ctl, and its directory @made ("": another's), become those of
  * @user, (uid_t)-1: whoever we are. Clients let the owner of ctl send to their
  * sockets, if need be with a group or everybody, unless it is root, who may
  * anyway, they think (libvdeplug 4.0.1). Root's switch has no such privileges

@@ -30,6 +30,7 @@ import zlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 BURST = 30
+STARTS_ANEW = "again", "kept", "sealed_kept"
 
 
 def arguments():
@@ -56,6 +57,12 @@ def which_calls(count, quick):
     return sorted({1, min(2, count), (count + 1) // 2, count})
 
 
+def which_starts(scenario, calls):
+    """The first of @calls; and that of the second switch of those that come
+    one after another, which has more to lose than the first."""
+    return [1, 2] if calls > 1 and scenario in STARTS_ANEW else [1]
+
+
 def faults_at(inject, site, calls, quick):
     """All faults to try at one place, which was called @calls times."""
     errors = inject.faults_at(site)
@@ -80,7 +87,7 @@ def is_fair(scenario, fault):
 
 def plan(inject, program, reached, options):
     """[(scenario, fault)], each place in the scenarios that reach it: in the
-    first, and with its first fault also in the others."""
+    first, and with its first fault also in the others (which_starts)."""
     work, done = [], set()
     for scenario, counted in reached.items():
         for address, (calls, _) in sorted(counted.items()):
@@ -92,7 +99,8 @@ def plan(inject, program, reached, options):
                          faults_at(inject, site, calls, options.quick)
                          if is_fair(scenario, fault)]
             elif not options.quick:
-                work += [(scenario, (inject.Fault(site, 1, error),))
+                work += [(scenario, (inject.Fault(site, nth, error),))
+                         for nth in which_starts(scenario, calls)
                          for error in inject.faults_at(site)[:1]]
             done.add(address)
     # So that a sweep that is cut short has seen something of everything.

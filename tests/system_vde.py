@@ -270,6 +270,22 @@ def test_clients_that_go_leave_nothing_behind(switch):
                        for name in switch.stats())
 
 
+def test_joining_again_with_the_same_socket_leaves_no_file_behind(switch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as data, \
+            contextlib.ExitStack() as stack:
+        before = set(os.listdir(switch.dir))
+        data.bind(str(switch.dir / ".data"))
+        replies = []
+        for _ in range(3):
+            control = stack.enter_context(
+                connected(socket.SOCK_STREAM, switch.dir / "ctl"))
+            control.sendall(vde_request(switch.dir / ".data"))
+            replies.append(control.recv(4096))
+        assert replies[0] and replies[1:] == [b"", b""]
+        os.unlink(switch.dir / ".data")
+        assert sorted(set(os.listdir(switch.dir)) - before) == ["001.0"]
+
+
 def test_a_client_that_comes_back_to_its_port_gets_its_counters(switch):
     with VdeClient(switch.dir) as a:
         with VdeClient(switch.dir, 7, "first") as b:
