@@ -117,6 +117,14 @@ NEEDS_filter_export := tap/filter tap/filter_attach tap/filter_builtin \
                    tap/filter_classes tap/filter_lines
 LIBS_filter_export := -lbpf -lpcap
 NEEDS_tap_links := tap/tap_links
+NEEDS_bench_expect := bench/expect bench/keys bench/units
+NEEDS_bench_histogram := bench/histogram
+NEEDS_bench_pace := bench/pace
+NEEDS_bench_pattern := bench/pattern
+NEEDS_bench_plan := bench/plan
+NEEDS_bench_search := bench/search
+NEEDS_bench_sizes := bench/sizes
+NEEDS_bench_track := bench/track
 UNIT_BINS := $(UNITS:%=$(BUILD)/tests/test_%)
 
 all: $(BUILD)/ringswitch $(BUILD)/ringctl $(BUILD)/ringtap $(BUILD)/ringbench examples
@@ -135,7 +143,7 @@ $(BUILD)/ringtap: $(RINGTAP_O)
 
 $(BUILD)/ringbench: $(BENCH_O)
 	@echo "  LD $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@ -lpthread
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@ -ljansson
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -202,10 +210,12 @@ NEED_check := $(NEED_demo) clang libclang-rt-dev libcmocka-dev python3-pytest \
               python3-prometheus-client tshark bpftrace binutils groff-base man-db \
               mandoc bash-completion zsh curl socat build-essential debhelper \
               dpkg-dev lintian systemd \
-              python3-scapy vdeplug vde2 qemu-system-x86 passt slirp4netns
+              python3-scapy vdeplug vde2 qemu-system-x86 passt slirp4netns \
+              gnuplot-nox
 NEED_fuzz  := $(NEED_build) clang libclang-rt-dev
 NEED_bench := $(NEED_demo) python3 vdeplug qemu-system-x86 nftables ebtables \
-              iptables
+              iptables gnuplot-nox fonts-dejavu-core
+NEED_bench-compare := $(NEED_build) git iproute2 python3 util-linux
 
 # As root, install what is missing; as an ordinary user, say how.
 deps-%:
@@ -237,6 +247,19 @@ $(PEERS)/.done:
 	for deb in $(PEERS)/deb/*.deb; do dpkg-deb -x $$deb $(PEERS); done
 	@touch $@
 
+# Open vSwitch, with the one library of its own; where it is not to be had, the rest
+# is measured.
+PEER_OVS := openvswitch-switch openvswitch-common libxdp1
+
+$(PEERS)/.ovs:
+	@mkdir -p $(PEERS)/deb
+	@echo "make: fetching another (not installed): Open vSwitch"
+	@cd $(PEERS)/deb && { apt-get -qq download $(PEER_OVS) || \
+	    { apt-get -qq update && apt-get -qq download $(PEER_OVS); }; } || \
+	    { echo "make: no Open vSwitch to be had: it will not be measured"; exit 0; }; \
+	for name in $(PEER_OVS); do dpkg-deb -x $${name}_*.deb .. || exit 1; done; \
+	touch ../.ovs
+
 # --- the four things to do -------------------------------------------------
 
 demo: deps-demo
@@ -251,7 +274,8 @@ demo-rootless: deps-demo-rootless
 # network, and nothing that it starts outlives it.
 OWN = unshare $$([ "$$(id -u)" = 0 ] || echo --map-root-user) \
       --net --pid --fork --kill-child --mount-proc
-WITH_PEERS = env PATH="$(abspath $(PEERS))/usr/bin:$$PATH:/usr/sbin" /usr/bin/python3
+PEERS_PATH = $(subst $() ,:,$(addprefix $(abspath $(PEERS))/usr/,bin sbin lib/openvswitch-switch))
+WITH_PEERS = env PATH="$(PEERS_PATH):$$PATH:/usr/sbin" /usr/bin/python3
 
 # All tests: unit and system, with each of the four builds (the longer ones with
 # two, tests/conftest.py). They wait more than they work, so that two halves run
@@ -325,8 +349,15 @@ inject-build:
 	    build/inject/ringswitch examples
 
 bench: deps-bench
-	@$(MAKE) --no-print-directory peers all
-	@$(OWN) -- $(WITH_PEERS) bench/compare.py --json build/bench.json $(BENCH_ARGS)
+	@$(MAKE) --no-print-directory peers $(PEERS)/.ovs all
+	@$(OWN) -- $(WITH_PEERS) bench/run.py --json build/bench.json $(BENCH_ARGS)
+
+# What got slower or faster from the commit BASE to HEAD, or to this tree.
+bench-compare: deps-bench-compare
+	@[ -n "$(BASE)" ] || { echo 'make: say which commit to compare with: make bench-compare BASE=REV'; exit 2; }
+	@$(MAKE) --no-print-directory all
+	@$(OWN) -- env CC='$(CC)' CFLAGS='$(CFLAGS)' /usr/bin/python3 bench/compare.py \
+	    --base '$(BASE)' $(if $(HEAD),--head '$(HEAD)') $(BENCH_ARGS)
 
 -include tests/reliability.mk
 include switch/install.mk
@@ -346,10 +377,11 @@ help:
 	@echo 'make soak       killed guests and switches, for MINUTES (10)'
 	@echo 'make valgrind   unit and some system tests, with valgrind'
 	@echo 'make reliability  all of these and more: the table of the README'
-	@echo 'make bench      measure, side by side with uml_switch and vde_switch'
+	@echo 'make bench      measure, side by side with other switches: 45 minutes'
+	@echo 'make bench-compare BASE=REV  what got slower or faster since that commit'
 	@echo 'make install    to PREFIX (/usr/local); install-compat: also as uml_switch, tunctl'
 	@echo 'make uninstall  what make install has put there'
 	@echo 'make deb        a Debian package, in build'
 	@echo 'make clean'
 
-.PHONY: all examples test-objects units peers demo demo-rootless check check-builds fuzz inject inject-build bench clean help
+.PHONY: all examples test-objects units peers demo demo-rootless check check-builds fuzz inject inject-build bench bench-compare clean help

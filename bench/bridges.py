@@ -13,6 +13,7 @@ import pathlib
 import shutil
 import tempfile
 
+import runner
 import switches
 import tcp
 
@@ -91,8 +92,8 @@ def measure(peers, attach, joint, seconds):
                 tempfile.TemporaryDirectory(prefix="rb-")))
             control = None
             if joint.kind:
-                _, control = stack.enter_context(
-                    switches.running(joint.kind, joint.way))
+                control = stack.enter_context(
+                    switches.running(joint.kind, joint.way)).control
             server = attach(peers, 1, joint, control, directory, stack)
             if joint.kind is None:      # the second connects to the first
                 peers.lab.wait_until((directory / "direct").exists,
@@ -119,8 +120,8 @@ def run(name, kinds, seconds, record):
     if not os.access(TUN, os.R_OK | os.W_OK):
         return f"{TUN} may not be opened"
     for joint in joints(name, kinds):
-        record(joint.scenario, joint.name,
-               measure(peers, END[name], joint, seconds))
+        record(joint.scenario, joint.name, runner.with_others(
+            lambda: measure(peers, END[name], joint, seconds)))
     return None
 
 

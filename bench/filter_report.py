@@ -1,8 +1,9 @@
 """The tables and targets of filters.py's runs."""
 import report
-from filters import (ACCEPTING, BRIDGE, COUNTS, DIRECTIONS, DROPPING,
-                     END_TO_END, END_TO_END_RULES, IN_BPF, IN_BPF_RULES,
-                     NFT_SETS, OWN, PEERS, SCENARIO, Rules, rules_name)
+from filter_bridges import NFT_SETS, PEERS
+from filter_cases import (ACCEPTING, BRIDGE, COUNTS, DIRECTIONS, DROPPING,
+                          END_TO_END, END_TO_END_RULES, IN_BPF, IN_BPF_RULES,
+                          OWN, SCENARIO, Rules, rules_name)
 from rulesets import SHAPES
 
 DIRECTION_TEXT = {"to-guests": "to guests", "to-host": "to host"}

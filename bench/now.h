@@ -9,6 +9,7 @@
 #include <time.h>
 
 #define NS_PER_S 1000000000ULL
+#define NS_PER_MS 1000000ULL
 #define NS_PER_US 1000ULL
 
 static inline uint64_t now_ns(void)

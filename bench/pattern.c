@@ -1,47 +1,58 @@
 /* Frames whose every byte can be checked. See pattern.h for the layout. */
 #include "pattern.h"
 
-#include <errno.h>
-#include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum {
 	SRC_OFFSET = 6,
 	TYPE_OFFSET = 12,
-	SEQ_OFFSET = 14,
-	STAMP_OFFSET = 22,
-	WORDS_OFFSET = 30,
+	FLOW_OFFSET = 14,
+	SEQ_OFFSET = 18,
+	DUE_OFFSET = 26,
+	OFFERED_OFFSET = 34,
+	WORDS_OFFSET = 42,
 };
 
 /* Odd constants, so that neighbouring frames and words share no bytes. */
-#define SEQ_FACTOR 0x9e3779b97f4a7c15ULL
+#define SUM_FACTOR 0x9e3779b97f4a7c15ULL
 #define WORD_STEP 0xd1b54a32d192ed03ULL
 
-const uint8_t mac_broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+const uint8_t mac_broadcast[MAC_BYTES] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
-static uint64_t first_word(uint64_t seq, uint64_t stamp_ns)
+void pattern_mac(uint8_t mac[MAC_BYTES], uint8_t group, uint32_t number)
 {
-	return seq * SEQ_FACTOR ^ stamp_ns;
+	mac[0] = MAC_LOCAL;
+	mac[1] = group;
+	mac[2] = (uint8_t)(number >> 24);
+	mac[3] = (uint8_t)(number >> 16);
+	mac[4] = (uint8_t)(number >> 8);
+	mac[5] = (uint8_t)number;
 }
 
-void pattern_write_header(uint8_t *frame, const uint8_t dst[6],
-			  const uint8_t src[6], uint16_t type)
+/* Over the length and the bytes in front of the words. The last step begins some
+ * bytes early, since these are not a multiple of eight. */
+static uint64_t sum_of(const uint8_t *frame, size_t len)
 {
-	memcpy(frame, dst, 6);
-	memcpy(frame + SRC_OFFSET, src, 6);
-	frame[TYPE_OFFSET] = (uint8_t)(type >> 8);
-	frame[TYPE_OFFSET + 1] = (uint8_t)type;
+	uint64_t sum = len * SUM_FACTOR;
+	uint64_t word;
+
+	for (size_t at = 0; at < WORDS_OFFSET; at += sizeof(word)) {
+		const size_t from = at < OFFERED_OFFSET ? at : OFFERED_OFFSET;
+
+		memcpy(&word, frame + from, sizeof(word));
+		sum = (sum ^ word) * SUM_FACTOR;
+		sum ^= sum >> 32;
+	}
+	return sum;
 }
 
-void pattern_write_payload(uint8_t *frame, size_t len, uint64_t seq,
-			   uint64_t stamp_ns)
+static void write_words(uint8_t *frame, size_t len)
 {
-	uint64_t word = first_word(seq, stamp_ns);
+	uint64_t word = sum_of(frame, len);
 	uint8_t *at = frame + WORDS_OFFSET;
 	uint8_t *const end = frame + len;
 
-	memcpy(frame + SEQ_OFFSET, &seq, sizeof(seq));
-	memcpy(frame + STAMP_OFFSET, &stamp_ns, sizeof(stamp_ns));
 	for (; end - at >= (ptrdiff_t)sizeof(word); at += sizeof(word)) {
 		memcpy(at, &word, sizeof(word));
 		word += WORD_STEP;
@@ -49,19 +60,9 @@ void pattern_write_payload(uint8_t *frame, size_t len, uint64_t seq,
 	memcpy(at, &word, (size_t)(end - at));
 }
 
-bool pattern_is_from(const uint8_t *frame, size_t len, const uint8_t src[6],
-		     uint16_t type)
+static bool words_are_right(const uint8_t *frame, size_t len)
 {
-	return len >= FRAME_MIN_BYTES &&
-	       memcmp(frame + SRC_OFFSET, src, 6) == 0 &&
-	       frame[TYPE_OFFSET] == type >> 8 &&
-	       frame[TYPE_OFFSET + 1] == (uint8_t)type;
-}
-
-static bool payload_is_intact(const uint8_t *frame, size_t len, uint64_t seq,
-			      uint64_t stamp_ns)
-{
-	uint64_t word = first_word(seq, stamp_ns);
+	uint64_t word = sum_of(frame, len);
 	uint64_t differing_bits = 0;
 	const uint8_t *at = frame + WORDS_OFFSET;
 	const uint8_t *const end = frame + len;
@@ -76,60 +77,50 @@ static bool payload_is_intact(const uint8_t *frame, size_t len, uint64_t seq,
 	return !differing_bits && !memcmp(at, &word, (size_t)(end - at));
 }
 
-int tally_init(struct tally *t)
+void pattern_write(uint8_t *frame, size_t len, const uint8_t dst[MAC_BYTES],
+		   const uint8_t src[MAC_BYTES], uint16_t type,
+		   const struct pattern *p)
 {
-	*t = (struct tally){ 0 };
-	t->seen = calloc(PATTERN_MAX_FRAMES / 8, 1);
-	return t->seen ? 0 : -ENOMEM;
+	memcpy(frame, dst, MAC_BYTES);
+	memcpy(frame + SRC_OFFSET, src, MAC_BYTES);
+	frame[TYPE_OFFSET] = (uint8_t)(type >> 8);
+	frame[TYPE_OFFSET + 1] = (uint8_t)type;
+	memcpy(frame + FLOW_OFFSET, &p->flow, sizeof(p->flow));
+	memcpy(frame + SEQ_OFFSET, &p->seq, sizeof(p->seq));
+	memcpy(frame + DUE_OFFSET, &p->due_ns, sizeof(p->due_ns));
+	memcpy(frame + OFFERED_OFFSET, &p->offered_ns, sizeof(p->offered_ns));
+	write_words(frame, len);
 }
 
-void tally_fini(struct tally *t)
+static uint16_t type_of(const uint8_t *frame, size_t len)
 {
-	free(t->seen);
-	t->seen = NULL;
+	if (len < FLOW_OFFSET)
+		return 0;
+	return (uint16_t)(frame[TYPE_OFFSET] << 8 | frame[TYPE_OFFSET + 1]);
 }
 
-static bool enter_seq(struct tally *t, uint64_t seq)
+/* By type or, where that is what was damaged, by source. */
+static bool is_ours(const uint8_t *frame, size_t len, uint16_t type)
 {
-	uint8_t *byte = &t->seen[seq / 8];
-	const uint8_t bit = (uint8_t)(1U << (seq % 8));
+	const uint8_t group = len > SRC_OFFSET + 1 ? frame[SRC_OFFSET + 1] : 0;
 
-	if (*byte & bit) {
-		t->duplicated++;
-		return false;
-	}
-	*byte |= bit;
-	t->delivered++;
-	if (seq < t->next_seq)
-		t->reordered++;
-	else
-		t->next_seq = seq + 1;
-	return true;
+	return type == TYPE_TRAFFIC || type == TYPE_ANNOUNCE ||
+	       (len > SRC_OFFSET && frame[SRC_OFFSET] == MAC_LOCAL &&
+		(group == MAC_PORT || group == MAC_SOURCE));
 }
 
-bool tally_enter(struct tally *t, const uint8_t *frame, size_t len,
-		 size_t expected_len, uint64_t *stamp_ns)
+enum pattern_verdict pattern_read(const uint8_t *frame, size_t len,
+				  struct pattern *p)
 {
-	uint64_t seq, stamp;
+	const uint16_t type = type_of(frame, len);
 
-	if (len < SEQ_OFFSET || frame[TYPE_OFFSET] != TYPE_TRAFFIC >> 8 ||
-	    frame[TYPE_OFFSET + 1] != (TYPE_TRAFFIC & 0xff)) {
-		t->foreign++;
-		return false;
-	}
-	if (len != expected_len) {
-		t->corrupt++;
-		return false;
-	}
-	memcpy(&seq, frame + SEQ_OFFSET, sizeof(seq));
-	memcpy(&stamp, frame + STAMP_OFFSET, sizeof(stamp));
-	if (seq >= PATTERN_MAX_FRAMES ||
-	    !payload_is_intact(frame, len, seq, stamp)) {
-		t->corrupt++;
-		return false;
-	}
-	if (!enter_seq(t, seq))
-		return false;
-	*stamp_ns = stamp;
-	return true;
+	if (!is_ours(frame, len, type))
+		return PATTERN_FOREIGN;
+	if (len < FRAME_MIN_BYTES || !words_are_right(frame, len))
+		return PATTERN_CORRUPT;
+	memcpy(&p->flow, frame + FLOW_OFFSET, sizeof(p->flow));
+	memcpy(&p->seq, frame + SEQ_OFFSET, sizeof(p->seq));
+	memcpy(&p->due_ns, frame + DUE_OFFSET, sizeof(p->due_ns));
+	memcpy(&p->offered_ns, frame + OFFERED_OFFSET, sizeof(p->offered_ns));
+	return type == TYPE_TRAFFIC ? PATTERN_GOOD : PATTERN_ANNOUNCE;
 }

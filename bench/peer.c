@@ -1,28 +1,35 @@
-/* Attaching, sending and receiving as each kind of client does. See peer.h. */
+/* Attaching as each kind of client does. See peer.h. */
 #include "peer.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "join.h"
 #include "packet.h"
-#include "pattern.h"
 #include "stream.h"
 #include "unix.h"
 
-static int connect_to(struct peer *p, int type, const char *path)
-{
-	p->data_fd = unix_connect(type, path, PEER_OPEN_TIMEOUT_MS);
-	return p->data_fd < 0 ? p->data_fd : 0;
-}
+const char *const peer_kind_name[PEER_KIND_COUNT] = {
+	[PEER_UML] = "uml",
+	[PEER_VDE] = "vde",
+	[PEER_BESS] = "bess",
+	[PEER_STREAM] = "stream",
+	[PEER_DGRAM] = "dgram",
+	[PEER_PACKET] = "packet",
+	[PEER_TAP] = "tap",
+};
 
 static int set_descriptor(struct peer *p, int fd)
 {
 	p->data_fd = fd < 0 ? -1 : fd;
 	return fd < 0 ? fd : 0;
+}
+
+static int connect_to(struct peer *p, int type, const char *path)
+{
+	return set_descriptor(p, unix_connect(type, path, PEER_OPEN_TIMEOUT_MS));
 }
 
 static int stream_open(struct peer *p, const char *path)
@@ -42,6 +49,8 @@ static int dgram_open(struct peer *p, const char *path, unsigned int index)
 		return -ENAMETOOLONG;
 	sprintf(name, "%s.%u", path, index);
 	err = unix_address(&p->to, name);
+	if (!err && access(name, F_OK))
+		err = -errno;
 	strcat(name, ".peer");
 	if (!err)
 		err = unix_address(&own, name);
@@ -53,6 +62,32 @@ static int dgram_open(struct peer *p, const char *path, unsigned int index)
 	unlink(own.sun_path);
 	return bind(p->data_fd, (struct sockaddr *)&own, sizeof(own)) ?
 	       -errno : 0;
+}
+
+/* Put @index in the place of {}. */
+static int name_device(char *name, size_t size, const char *path,
+		       unsigned int index)
+{
+	const char *hole = strstr(path, "{}");
+	int len;
+
+	if (hole)
+		len = snprintf(name, size, "%.*s%u%s", (int)(hole - path), path,
+			       index, hole + 2);
+	else
+		len = snprintf(name, size, "%s", path);
+	return (size_t)len < size ? 0 : -ENODEV;
+}
+
+static int device_open(struct peer *p, const char *path, unsigned int index)
+{
+	char name[64];
+	int err = name_device(name, sizeof(name), path, index);
+
+	if (err)
+		return err;
+	return set_descriptor(p, p->kind == PEER_TAP ? tap_attach(name) :
+			      packet_open(name));
 }
 
 static int open_kind(struct peer *p, const char *path, unsigned int index)
@@ -68,28 +103,32 @@ static int open_kind(struct peer *p, const char *path, unsigned int index)
 	case PEER_DGRAM:
 		return dgram_open(p, path, index);
 	case PEER_PACKET:
-		return set_descriptor(p, packet_open(path));
 	case PEER_TAP:
-		return set_descriptor(p, packet_adopt(path));
+		return device_open(p, path, index);
 	case PEER_KIND_COUNT:
 		break;
 	}
 	return -EINVAL;
 }
 
-int peer_open(struct peer *p, const char *path, enum peer_kind kind,
-	      unsigned int index)
+void peer_init(struct peer *p, enum peer_kind kind, unsigned int index)
 {
-	int err;
-
 	*p = (struct peer){
 		.control_fd = -1,
 		.data_fd = -1,
 		.kind = kind,
-		.mac = { 0x02, 0x62, (uint8_t)(index >> 24), (uint8_t)(index >> 16),
-			 (uint8_t)(index >> 8), (uint8_t)index },
+		.by_address = kind == PEER_UML || kind == PEER_DGRAM,
+		.to_len = sizeof(p->to),
 	};
-	err = open_kind(p, path, index);
+	pattern_mac(p->mac, MAC_PORT, index);
+}
+
+int peer_open(struct peer *p, const struct peer_end *end, unsigned int index)
+{
+	int err;
+
+	peer_init(p, end->kind, index);
+	err = open_kind(p, end->path, index);
 	if (err)
 		peer_close(p);
 	return err;
@@ -119,65 +158,53 @@ void peer_close(struct peer *p)
 	p->stream = NULL;
 }
 
-static int send_frame(const struct peer *p, const uint8_t *frame, size_t len,
-		      int flags)
+static const char *why_device(enum peer_kind kind, int err)
 {
-	const bool by_address = p->kind == PEER_UML || p->kind == PEER_DGRAM;
-	const struct sockaddr *to = (const struct sockaddr *)&p->to;
-	ssize_t n;
-
-	if (p->stream)
-		return stream_send(p->stream, p->data_fd, frame, len, flags);
-	if (p->kind == PEER_TAP)
-		return write(p->data_fd, frame, len) < 0 ? -errno : 0;
-	n = sendto(p->data_fd, frame, len, flags | MSG_NOSIGNAL,
-		   by_address ? to : NULL,
-		   by_address ? (socklen_t)sizeof(p->to) : 0);
-	return n < 0 ? -errno : 0;
+	switch (err) {
+	case -ENODEV:
+		return kind == PEER_TAP ?
+		       "there is no such tap (ip tuntap add mode tap)" :
+		       "there is no such network device";
+	case -ENETDOWN:
+	case -EIO:
+		return "the device is down (ip link set up)";
+	case -EPERM:
+	case -EACCES:
+		return kind == PEER_TAP ?
+		       "not permitted: /dev/net/tun, or another user's tap" :
+		       "not permitted: needs CAP_NET_RAW";
+	case -EINVAL:
+		return kind == PEER_TAP ? "this is no tap" : strerror(-err);
+	case -EBUSY:
+		return "another program has this tap open";
+	case -EBADF:
+		return "no such descriptor was inherited";
+	case -EMSGSIZE:
+		return "the frames are too long for it (--size)";
+	default:
+		return strerror(-err);
+	}
 }
 
-int peer_send(const struct peer *p, const uint8_t *frame, size_t len)
+const char *peer_why(enum peer_kind kind, int err)
 {
-	return send_frame(p, frame, len, MSG_DONTWAIT);
-}
-
-int peer_send_waiting(const struct peer *p, const uint8_t *frame, size_t len)
-{
-	return send_frame(p, frame, len, 0);
-}
-
-static ssize_t recv_frame(const struct peer *p, uint8_t *frame, size_t size,
-			  int flags)
-{
-	ssize_t n;
-
-	if (p->stream)
-		return stream_recv(p->stream, p->data_fd, frame, size, flags);
-	n = recv(p->data_fd, frame, size, flags);
-	if (n == 0 && p->kind == PEER_BESS)
-		return -ECONNRESET;
-	return n < 0 ? -errno : n;
-}
-
-ssize_t peer_recv(const struct peer *p, uint8_t *frame, size_t size)
-{
-	return recv_frame(p, frame, size, 0);
-}
-
-ssize_t peer_try_recv(const struct peer *p, uint8_t *frame, size_t size)
-{
-	return recv_frame(p, frame, size, MSG_DONTWAIT);
-}
-
-int peer_set_timeouts(const struct peer *p, unsigned int timeout_ms)
-{
-	return unix_set_timeouts(p->data_fd, timeout_ms);
-}
-
-void peer_drain(const struct peer *p)
-{
-	uint8_t frame[FRAME_MAX_BYTES];
-
-	while (recv_frame(p, frame, sizeof(frame), MSG_DONTWAIT) >= 0)
-		;
+	if (kind == PEER_PACKET || kind == PEER_TAP)
+		return why_device(kind, err);
+	switch (err) {
+	case -ENOENT:
+		return "there is no such socket; is the switch running?";
+	case -ECONNREFUSED:
+		return "nobody listens there any more; is the switch running?";
+	case -EPROTOTYPE:
+		return "a socket for another kind of client";
+	case -EAGAIN:
+		return "the switch does not answer";
+	case -EPROTO:
+	case -EPIPE:
+	case -ECONNRESET:
+		return "the switch has closed the connection: it is full, or for "
+		       "another kind of client";
+	default:
+		return strerror(-err);
+	}
 }

@@ -17,9 +17,25 @@ struct proc_usage {
 	uint64_t voluntary_switches;
 	uint64_t involuntary_switches;
 	uint64_t rss_kib;
+	uint64_t pss_kib;		/* shared pages in parts; 0: not readable */
+	unsigned int processes;
 };
 
 /* Returns 0 or -errno (-ENOENT: no such process). */
 int proc_read_usage(pid_t pid, struct proc_usage *usage);
+
+/*
+ * The same for @pid, its children, and theirs, added up: a ringswitch is a
+ * keeper, the switch itself, and sometimes an opener of taps. Without @pid
+ * itself: -ENOENT; a child that ends meanwhile is left out.
+ */
+int proc_read_family(pid_t pid, struct proc_usage *usage);
+
+/* Make @after what was used since @before. Memory stays. Where processes have
+ * ended in between, what is negative becomes 0. */
+void proc_subtract(struct proc_usage *after, const struct proc_usage *before);
+
+/* What all processors of the machine have been busy for, in ticks of 10 ms. */
+int proc_read_machine(uint64_t *cpu_ns);
 
 #endif

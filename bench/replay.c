@@ -16,6 +16,7 @@
 
 #include "now.h"
 #include "peer.h"
+#include "result.h"
 
 enum {
 	NUMBER_BYTES = 4,	/* at the end of each frame */
@@ -32,7 +33,7 @@ struct frames {
 };
 
 /* What the two processes have in common. */
-struct shared {
+struct replay_shared {
 	_Atomic uint64_t received;
 	_Atomic bool sender_is_done;
 	int sender_err;
@@ -45,9 +46,15 @@ static int complain(const char *path, const char *what, int err)
 	return err;
 }
 
-static const uint8_t *frame_at(const struct frames *f, uint64_t number)
+static uint8_t *frame_at(const struct frames *f, uint64_t number)
 {
 	return f->bytes + number % f->count * f->size_bytes;
+}
+
+static int send_frame(const struct peer *from, const struct frames *f,
+		      uint64_t number, bool wait)
+{
+	return peer_send_one(from, frame_at(f, number), f->size_bytes, wait);
 }
 
 static int frames_read(struct frames *f, const char *path, size_t size_bytes)
@@ -90,8 +97,7 @@ static int send_batch(const struct peer *from, const struct frames *f,
 		      struct replay_result *result)
 {
 	for (int i = 0; i < REPLAY_BATCH; i++) {
-		const int err = peer_send(from, frame_at(f, result->sent),
-					  f->size_bytes);
+		const int err = send_frame(from, f, result->sent, false);
 
 		if (err == -ENOBUFS || err == -EAGAIN)
 			result->refused++;
@@ -142,7 +148,7 @@ static int send_alone(const struct replay_setup *setup, const struct peer *from,
  * Wait until at most @ahead frames are on their way. What has not come after a
  * while will not: @lost is how many of these there are.
  */
-static void wait_for_receiver(const struct shared *s, uint64_t sent,
+static void wait_for_receiver(const struct replay_shared *s, uint64_t sent,
 			      uint64_t ahead, uint64_t *lost)
 {
 	uint64_t received = s->received;
@@ -163,7 +169,7 @@ static void wait_for_receiver(const struct shared *s, uint64_t sent,
 
 static int send_with_window(const struct replay_setup *setup,
 			    const struct peer *from, const struct frames *f,
-			    struct shared *s)
+			    struct replay_shared *s)
 {
 	struct replay_result *result = &s->result;
 	const uint64_t start_ns = now_ns();
@@ -172,7 +178,7 @@ static int send_with_window(const struct replay_setup *setup,
 
 	while (!err && now_ns() - start_ns < setup->limit_ns) {
 		wait_for_receiver(s, result->sent, setup->window - 1, &lost);
-		err = peer_send(from, frame_at(f, result->sent), f->size_bytes);
+		err = send_frame(from, f, result->sent, false);
 		if (!err)
 			result->sent++;
 		else
@@ -190,7 +196,7 @@ static int send_with_window(const struct replay_setup *setup,
 /* The sender's process, which never returns. */
 static _Noreturn void sender_main(const struct replay_setup *setup,
 				  const struct peer *from,
-				  const struct frames *f, struct shared *s)
+				  const struct frames *f, struct replay_shared *s)
 {
 	struct proc_usage usage;
 
@@ -208,18 +214,18 @@ static ssize_t receive_one(const struct peer *to, uint8_t *frame, size_t size)
 	ssize_t n;
 
 	if (to->kind != PEER_PACKET)
-		return peer_recv(to, frame, size);
-	n = peer_try_recv(to, frame, size);
+		return peer_recv_one(to, frame, size, STILL_MS);
+	n = peer_recv_one(to, frame, size, 0);
 	if (n == -EAGAIN)
 		sleep_until_ns(now_ns() + LOOK_US * NS_PER_US);
 	return n;
 }
 
 static int receive(const struct peer *to, const struct frames *f,
-		   struct shared *s, struct replay_result *result)
+		   struct replay_shared *s, struct replay_result *result)
 {
 	uint8_t frame[FRAME_MAX_BYTES];
-	int err = to->kind == PEER_PACKET ? 0 : peer_set_timeouts(to, STILL_MS);
+	int err = 0;
 
 	/* Sleep as long as asked for, not 50 us longer. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
@@ -250,7 +256,7 @@ static int announce(const struct peer *to, const struct frames *f)
 	memcpy(frame, f->bytes, f->size_bytes);
 	memcpy(frame, f->bytes + MAC_BYTES, MAC_BYTES);
 	memcpy(frame + MAC_BYTES, f->bytes, MAC_BYTES);
-	err = peer_send_waiting(to, frame, f->size_bytes);
+	err = peer_send_one(to, frame, f->size_bytes, true);
 	free(frame);
 	return err;
 }
@@ -260,7 +266,7 @@ static int send_to_receiver(const struct replay_setup *setup,
 			    const struct frames *f,
 			    struct replay_result *result)
 {
-	struct shared *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
+	struct replay_shared *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
 				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t child;
 	int err;
@@ -291,10 +297,11 @@ static int send_to_receiver(const struct replay_setup *setup,
 
 /* --------------------------------------------------------------------------- */
 
+/* All its processes. */
 static int cpu_of(pid_t pid, struct proc_usage *usage)
 {
 	*usage = (struct proc_usage){ 0 };
-	return pid ? proc_read_usage(pid, usage) : 0;
+	return pid ? proc_read_family(pid, usage) : 0;
 }
 
 static int measure(const struct replay_setup *setup, const struct peer *from,
@@ -319,6 +326,17 @@ static int measure(const struct replay_setup *setup, const struct peer *from,
 	return err;
 }
 
+static int open_end(struct peer *peer, const struct peer_end *end,
+		    unsigned int index)
+{
+	int err = peer_open(peer, end, index);
+
+	if (err)
+		fprintf(stderr, "ringbench: %s: cannot attach: %s\n", end->path,
+			peer_why(end->kind, err));
+	return err;
+}
+
 int replay_run(const struct replay_setup *setup, struct replay_result *result)
 {
 	const bool has_receiver = setup->receiver.path != NULL;
@@ -329,18 +347,13 @@ int replay_run(const struct replay_setup *setup, struct replay_result *result)
 	*result = (struct replay_result){ 0 };
 	if (err)
 		return err;
-	err = peer_open(&from, setup->sender.path, setup->sender.kind, 0);
-	if (err) {
-		complain(setup->sender.path, "cannot be joined", err);
+	err = open_end(&from, &setup->sender, 0);
+	if (err)
 		goto free_frames;
-	}
 	if (has_receiver)
-		err = peer_open(&to, setup->receiver.path, setup->receiver.kind,
-				1);
-	if (err) {
-		complain(setup->receiver.path, "cannot be joined", err);
+		err = open_end(&to, &setup->receiver, 1);
+	if (err)
 		goto close_from;
-	}
 	err = measure(setup, &from, has_receiver ? &to : NULL, &f, result);
 	if (err)
 		complain(setup->sender.path, "measurement failed", err);
@@ -351,4 +364,36 @@ close_from:
 free_frames:
 	free(f.bytes);
 	return err;
+}
+
+json_t *replay_report(const struct replay_setup *setup,
+		      const struct replay_result *result)
+{
+	json_t *to = json_pack("{s:s, s:s}", "mode", "replay", "client",
+			       peer_kind_name[setup->sender.kind]);
+
+	result_number(to, "size_bytes", setup->size_bytes);
+	result_ratio(to, "elapsed_s", (double)result->elapsed_ns, NS_PER_S);
+	result_number(to, "sent", result->sent);
+	result_number(to, "refused", result->refused);
+	result_ratio(to, "sender_cpu_ns_per_frame",
+		     (double)result->sender_cpu_ns, (double)result->sent);
+	if (!setup->receiver.path) {
+		result_ratio(to, "ns_per_frame", (double)result->batch_ns,
+			     REPLAY_BATCH);
+		return to;
+	}
+	json_object_set_new(to, "receiver", json_string(
+				    peer_kind_name[setup->receiver.kind]));
+	result_number(to, "delivered", result->delivered);
+	result_number(to, "corrupt", result->corrupt);
+	result_ratio(to, "loss", (double)result->sent - (double)result->delivered,
+		     (double)result->sent);
+	result_ratio(to, "frames_per_s", (double)result->delivered * NS_PER_S,
+		     (double)result->elapsed_ns);
+	if (setup->switch_pid)
+		result_ratio(to, "switch_cpu_ns_per_frame",
+			     (double)result->usage.cpu_ns,
+			     (double)result->delivered);
+	return to;
 }

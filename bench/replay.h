@@ -24,12 +24,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <jansson.h>
+
+#include "peer.h"
 #include "proc.h"
-#include "traffic.h"
 
 struct replay_setup {
-	struct traffic_end sender;
-	struct traffic_end receiver;	/* path NULL: none */
+	struct peer_end sender;
+	struct peer_end receiver;	/* path NULL: none */
 	const char *frames_path;
 	size_t size_bytes;		/* of each frame in it */
 	uint64_t limit_ns;
@@ -50,5 +52,9 @@ enum { REPLAY_BATCH = 64 };
 
 /* Returns 0, or -errno after saying on stderr what went wrong. */
 int replay_run(const struct replay_setup *setup, struct replay_result *result);
+
+/* As a new object, the caller's. */
+json_t *replay_report(const struct replay_setup *setup,
+		      const struct replay_result *result);
 
 #endif

@@ -1,27 +1,51 @@
 /*
  * ringbench: attaches to any switch as guests do, and measures it.
  *
- * One run, one JSON object on one line of standard output. The modes are
- * defaults for one and the same measurement (traffic.h), except attach, which
- * only joins and looks at the switch's memory, and replay (replay.h).
+ * The modes are defaults for one and the same measurement (traffic.h), but for
+ * roundtrip, which asks and answers, search, which repeats it at one rate after
+ * the other, attach, which only joins and looks at the switch, floor, which needs
+ * none, and replay.
  */
+#include <errno.h>
 #include <inttypes.h>
-#include <math.h>
+#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
+#include "floor.h"
 #include "now.h"
+#include "output.h"
 #include "replay.h"
+#include "result.h"
+#include "roundtrip.h"
 #include "settings.h"
+#include "throughput.h"
 #include "traffic.h"
 
 enum exit_status {
 	EXIT_MEASURED = 0,
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
+	EXIT_INTERRUPTED = 130,
 };
+
+/* Set by a signal, so that what has a name is removed before the end. */
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal_number)
+{
+	(void)signal_number;
+	interrupted = 1;
+}
+
+static void catch_signals(void)
+{
+	const struct sigaction action = { .sa_handler = interrupt };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
 
 /* Two descriptors per port; a thousand ports need more than the usual 1024. */
 static void raise_descriptor_limit(void)
@@ -34,210 +58,161 @@ static void raise_descriptor_limit(void)
 	}
 }
 
-/* Not a number if there is no whole: print_real() makes it null. */
-static double ratio(uint64_t part, uint64_t whole)
+static int measure_traffic(const struct settings *s, const struct traffic *t,
+			   json_t **result)
 {
-	return whole ? (double)part / (double)whole : NAN;
+	struct traffic_result measured;
+	int err = traffic_run(t, &measured);
+
+	if (!err)
+		*result = result_traffic(s, t->load, t, &measured);
+	return err;
 }
 
-static void print_number(const char *name, uint64_t value)
+static int measure_roundtrip(const struct settings *s, const struct traffic *t,
+			     json_t **result)
 {
-	printf(", \"%s\": %" PRIu64, name, value);
+	struct roundtrip_result measured;
+	int err = roundtrip_run(t, &measured);
+
+	if (!err)
+		*result = result_roundtrip(s, t, &measured);
+	return err;
 }
 
-static void print_real(const char *name, double value)
+/* What a switch with all these ports holds, and uses while nothing happens. */
+static int measure_attached(const struct settings *s, const struct traffic *t,
+			    json_t **result)
 {
-	if (isnan(value))
-		printf(", \"%s\": null", name);
-	else
-		printf(", \"%s\": %.6g", name, value);
-}
+	const uint64_t start_ns = now_ns();
+	struct traffic_usages before, after;
+	int err = traffic_read_usages(t, &before);
 
-/* Exact: the smallest sample with at least @fraction of all at or below it. */
-static uint64_t percentile(const uint64_t *sorted, uint64_t count,
-			   double fraction)
-{
-	const double rank = fraction * (double)count;
-	uint64_t index = (uint64_t)rank;
-
-	if ((double)index == rank && index > 0)
-		index--;
-	return sorted[index < count ? index : count - 1];
-}
-
-static void print_latency(const struct traffic_result *result)
-{
-	const uint64_t *sorted = result->latency_ns;
-	const uint64_t count = result->latency_count;
-
-	if (!count)
-		return;
-	print_number("latency_p50_ns", percentile(sorted, count, 0.5));
-	print_number("latency_p90_ns", percentile(sorted, count, 0.9));
-	print_number("latency_p99_ns", percentile(sorted, count, 0.99));
-	print_number("latency_p999_ns", percentile(sorted, count, 0.999));
-	print_number("latency_max_ns", sorted[count - 1]);
-}
-
-static void print_switch(const struct traffic_result *result)
-{
-	const uint64_t delivered = result->tally.delivered;
-	const struct proc_usage *usage = &result->usage;
-
-	print_number("switch_cpu_ns", usage->cpu_ns);
-	print_real("switch_cpu_ns_per_frame", ratio(usage->cpu_ns, delivered));
-	print_real("switch_cpu_share", ratio(usage->cpu_ns, result->elapsed_ns));
-	print_number("switch_voluntary_switches", usage->voluntary_switches);
-	print_number("switch_involuntary_switches", usage->involuntary_switches);
-	print_number("switch_rss_kib", usage->rss_kib);
-}
-
-static void print_result(const struct settings *s,
-			 const struct traffic_result *result)
-{
-	const struct sender_report *sender = &result->sender;
-	const struct tally *tally = &result->tally;
-
-	printf("{\"mode\": \"%s\", \"client\": \"%s\", \"when_refused\": \"%s\"",
-	       mode_name[s->mode], client_name[s->sender.kind],
-	       refused_name[s->refused_policy]);
-	printf(", \"receiver\": \"%s\"", client_name[s->receiver.kind]);
-	print_number("size_bytes", s->number[OPTION_SIZE]);
-	print_number("ports", s->number[OPTION_IDLE_PORTS] + 2);
-	print_number("broadcast_every", s->number[OPTION_BROADCAST_EVERY]);
-	print_real("elapsed_s", (double)result->elapsed_ns / NS_PER_S);
-	print_number("sent", sender->sent);
-	print_number("refused", sender->refused);
-	print_number("delivered", tally->delivered);
-	print_real("loss", 1 - ratio(tally->delivered, sender->sent));
-	print_number("reordered", tally->reordered);
-	print_number("duplicated", tally->duplicated);
-	print_number("corrupt", tally->corrupt);
-	print_number("foreign", tally->foreign);
-	print_real("frames_per_s", ratio(tally->delivered, result->elapsed_ns) *
-				   NS_PER_S);
-	print_real("sender_cpu_share", ratio(sender->cpu_ns, result->elapsed_ns));
-	print_real("receiver_cpu_share",
-		   ratio(result->receiver_cpu_ns, result->elapsed_ns));
-	if (s->number[OPTION_PID])
-		print_switch(result);
-	print_latency(result);
-	puts("}");
-}
-
-static int measure(const struct settings *s, struct traffic *t)
-{
-	const uint64_t *number = s->number;
-	const struct load load = {
-		.size_bytes = number[OPTION_SIZE],
-		.count = number[OPTION_COUNT],
-		.limit_ns = number[OPTION_SECONDS] * NS_PER_S,
-		.pause_us = number[OPTION_PAUSE_US],
-		.jitter_us = number[OPTION_JITTER_US],
-		.broadcast_every = number[OPTION_BROADCAST_EVERY],
-		.refused_policy = s->refused_policy,
-	};
-	struct traffic_result result;
-	int err = traffic_run(t, &load, &result);
-
+	if (!err && t->load->limit_ns)
+		sleep_until_ns(start_ns + t->load->limit_ns);
+	if (!err)
+		err = traffic_read_usages(t, &after);
+	if (!err && interrupted)
+		err = -EINTR;
 	if (err)
 		return err;
-	print_result(s, &result);
-	free(result.latency_ns);
+	proc_subtract(&after.other, &before.other);
+	*result = result_attach(s, t->load->limit_ns ? now_ns() - start_ns : 0,
+				&after.other);
 	return 0;
 }
 
-static int report_memory(const struct settings *s)
+static int measure_mode(const struct settings *s, const struct traffic *t,
+			json_t **result)
 {
-	struct proc_usage usage;
-	int err;
+	switch (s->mode) {
+	case MODE_ROUNDTRIP:
+		return measure_roundtrip(s, t, result);
+	case MODE_SEARCH:
+		return throughput_search(s, t, result);
+	case MODE_ATTACH:
+		return measure_attached(s, t, result);
+	case MODE_RATE:
+	case MODE_LATENCY:
+	case MODE_STALLED:
+	case MODE_FLOOR:
+	case MODE_REPLAY:
+	case MODE_COUNT:
+		break;
+	}
+	return measure_traffic(s, t, result);
+}
 
-	err = proc_read_usage((pid_t)s->number[OPTION_PID], &usage);
+static int join_and_measure(const struct settings *s, struct traffic *t,
+			    const struct plan *plan, json_t **result)
+{
+	const struct ports_setup setup = {
+		.near = s->near,
+		.far = s->far,
+		.idle = (unsigned int)s->number[OPTION_IDLE_PORTS],
+		.addresses = (uint32_t)s->number[OPTION_ADDRESSES],
+	};
+	struct ports *ports = ports_join(&setup, plan);
+	int err = ports ? 0 : -EIO;
+
+	t->ports = ports;
+	if (!err)
+		err = measure_mode(s, t, result);
+	ports_free(ports);
+	return err;
+}
+
+/* Returns 0 with *@result, or -errno after saying what went wrong. */
+static int measure(const struct settings *s, json_t **result)
+{
+	const unsigned int count = (unsigned int)s->number[OPTION_PORTS];
+	struct plan plan;
+	struct load load;
+	struct progress progress;
+	struct traffic t = {
+		.load = &load, .plan = &plan, .progress = &progress,
+		.switch_pid = (pid_t)s->number[OPTION_PID],
+		.interrupted = &interrupted,
+	};
+	int err = plan_init(&plan, s->pattern, count);
+
 	if (err) {
-		fprintf(stderr, "ringbench: process %" PRIu64
-			": cannot read its usage: %s\n", s->number[OPTION_PID],
+		fprintf(stderr, "ringbench: --ports %u: %s\n", count,
+			err == -E2BIG ? "too many for all-to-all" :
 			strerror(-err));
 		return err;
 	}
-	printf("{\"mode\": \"attach\"");
-	print_number("ports", s->number[OPTION_IDLE_PORTS] + 2);
-	print_number("switch_rss_kib", usage.rss_kib);
-	puts("}");
-	return 0;
+	settings_load(s, &load);
+	progress_init(&progress, !s->is_quiet);
+	progress_label(&progress, "%s", mode_name[s->mode]);
+	if (s->mode == MODE_FLOOR)
+		err = floor_measure(s, &t, result);
+	else
+		err = join_and_measure(s, &t, &plan, result);
+	plan_fini(&plan);
+	return err;
 }
 
-static void print_replay(const struct settings *s,
-			 const struct replay_result *result)
-{
-	const bool has_receiver = s->receiver.path != NULL;
-	const uint64_t cpu_ns = result->usage.cpu_ns;
-
-	printf("{\"mode\": \"replay\", \"client\": \"%s\"",
-	       client_name[s->sender.kind]);
-	print_number("size_bytes", s->number[OPTION_SIZE]);
-	print_real("elapsed_s", (double)result->elapsed_ns / NS_PER_S);
-	print_number("sent", result->sent);
-	print_number("refused", result->refused);
-	print_real("sender_cpu_ns_per_frame",
-		   ratio(result->sender_cpu_ns, result->sent));
-	if (!has_receiver)
-		print_real("ns_per_frame", ratio(result->batch_ns, REPLAY_BATCH));
-	if (has_receiver) {
-		printf(", \"receiver\": \"%s\"",
-		       client_name[s->receiver.kind]);
-		print_number("delivered", result->delivered);
-		print_number("corrupt", result->corrupt);
-		print_real("loss", 1 - ratio(result->delivered, result->sent));
-		print_real("frames_per_s",
-			   ratio(result->delivered, result->elapsed_ns) *
-			   NS_PER_S);
-	}
-	if (has_receiver && s->number[OPTION_PID])
-		print_real("switch_cpu_ns_per_frame",
-			   ratio(cpu_ns, result->delivered));
-	puts("}");
-}
-
-static int replay(const struct settings *s)
+static int replay(const struct settings *s, json_t **result)
 {
 	const struct replay_setup setup = {
-		.sender = s->sender,
-		.receiver = s->receiver,
+		.sender = s->near,
+		.receiver = s->far,
 		.frames_path = s->frames_path,
-		.size_bytes = s->number[OPTION_SIZE],
-		.limit_ns = s->number[OPTION_MILLISECONDS] * 1000 * NS_PER_US,
+		.size_bytes = s->sizes.max_bytes,
+		.limit_ns = s->number[OPTION_MILLISECONDS] * NS_PER_MS,
 		.window = s->number[OPTION_WINDOW],
 		.switch_pid = (pid_t)s->number[OPTION_PID],
 	};
-	struct replay_result result;
-	int err = replay_run(&setup, &result);
+	struct replay_result measured;
+	int err = replay_run(&setup, &measured);
 
 	if (!err)
-		print_replay(s, &result);
+		*result = replay_report(&setup, &measured);
 	return err;
 }
 
 int main(int argc, char **argv)
 {
+	json_t *result = NULL, *floor = NULL;
 	struct settings s;
-	struct traffic *t;
+	bool as_expected = false;
 	int err;
 
 	if (settings_parse(&s, argc, argv))
 		return EXIT_USAGE;
+	if (s.floor_path && !(floor = floor_read(&s)))
+		return EXIT_USAGE;
 	raise_descriptor_limit();
-	if (s.mode == MODE_REPLAY)
-		return replay(&s) ? EXIT_FAILED : EXIT_MEASURED;
-	t = traffic_new(&(struct traffic_setup){
-		.sender = s.sender,
-		.receiver = s.receiver,
-		.idle_ports = (unsigned int)s.number[OPTION_IDLE_PORTS],
-		.switch_pid = (pid_t)s.number[OPTION_PID],
-		.keep_latency = s.mode == MODE_LATENCY,
-	});
-	if (!t)
-		return EXIT_FAILED;
-	err = s.mode == MODE_ATTACH ? report_memory(&s) : measure(&s, t);
-	traffic_free(t);
-	return err ? EXIT_FAILED : EXIT_MEASURED;
+	catch_signals();
+	err = s.mode == MODE_REPLAY ? replay(&s, &result) : measure(&s, &result);
+	if (!err && floor)
+		floor_compare(&s, floor, result);
+	if (!err)
+		as_expected = output_result(&s, result);
+	json_decref(floor);
+	json_decref(result);
+	if (err == -EINTR)
+		return EXIT_INTERRUPTED;
+	return as_expected ? EXIT_MEASURED : EXIT_FAILED;
 }

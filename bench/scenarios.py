@@ -1,135 +1,254 @@
 """What is measured with ringbench, and one run of it.
 
-A scenario is a mode of ringbench with its options. Each run gets a switch
-that was started for it, so nothing learnt or queued is carried over.
+A scenario is a mode of ringbench with its options, and who takes part in it, each
+in one way to attach. Switches with sockets are started for each run, so nothing
+learnt or queued is carried over; those with devices stay (devices.py). The floor
+takes part like a switch: it is what the kernel's sockets and taps cost with none.
 """
 import contextlib
 import dataclasses
-import json
-import os
-import pathlib
-import subprocess
-import time
 
+import devices
+import runner
 import switches
+from devices import BRIDGE, OVS
+from switches import OWN, UML, VDE
 
-# No run comes near it; it bounds a switch that stands still.
-RUN_TIMEOUT_S = 60
-
-NAMES = ["pair", "pair-sleeping", "latency", "latency-one-core", "ports-2",
-         "ports-200", "ports-1000", "stalled", "memory", "kinds"]
-
+FLOOR = "floor"
+OWN_BESS = f"{OWN}, bess"
+JUMBO_BYTES = 9000
+PORTS = [2, 20, 200, 1000]
+ADDRESSES = [1, 100, 1000, 10000, 50000]
+SIZES = [64, 256, 512, 1500, 4000, JUMBO_BYTES]
+LARGEST_OLD_BYTES = 1500        # what uml_switch and daemon ports take
+IMIX = "imix"
+RATES = [20000, 50000, 100000, 200000]
+# The share of all frames that keep it.
+LATENCIES = {"latency_p50_ns": 0.5, "latency_p99_ns": 0.99,
+             "latency_p999_ns": 0.999}
 # What a switch's clients may be, as ringbench calls them.
 CLIENTS = ["uml", "vde", "bess", "stream", "dgram"]
+# Ways through ringswitch with a tap at one end or at both.
+TAPS = ["to-host", "to-guests", "taps"]
+TAP_WAYS = [*TAPS, "tap"]
+LONE, ONE_CORE = "latency/free", "latency/one-core"
+
+IN_UML = {OWN: "uml", UML: "uml", VDE: "uml"}
+IN_TAPS = {BRIDGE: "tap", OVS: "tap"}
+ALL = IN_UML | IN_TAPS
 
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
-    """How ringbench is called, how often in a round, and where it runs.
+    """How ringbench is called, who takes part {switch: way}, how often in a
+    round, and where it runs.
 
     Nothing is pinned, as guests and switches are not, with one exception:
     where a lone frame wakes a second core that sleeps, its time is mostly
     that of waking it, and varies by a factor of five with where the scheduler
     happens to put things. So latency is many short runs, and is measured a
-    second time with all three processes on one core, where nothing but the
-    length of the path is left.
+    second time with all processes on one core, where nothing but the length
+    of the path is left.
     """
+    name: str
     arguments: list[str]
+    who: dict[str, str]
+    ports: int = 2
+    mtu: int = 1500
     repeats: int = 1
     one_core: bool = False
-    client: str = "uml"
-    switches: tuple[str, ...] = ("ringswitch", "uml_switch", "vde_switch")
 
-    def is_for(self, kind):
-        return kind.name in self.switches and kind.has(self.client)
+    @property
+    def group(self):
+        return self.name.split("/")[0]
 
 
 def all_scenarios(quick):
-    """By name, in the order of NAMES. "kinds" is one for each client."""
-    pair_s, repeats = ("1", 1) if quick else ("2", 3)
-    lone = ["latency", "--count", "500"]
-    # A broadcast in a hundred frames reaches the idle ports; the pair of
-    # ports that the others are compared with sends the same.
-    ports = ["rate", "--seconds", "1", "--broadcast-every", "100",
-             "--idle-ports"]
-    return {
-        "pair": Scenario(["rate", "--seconds", pair_s]),
-        "pair-sleeping": Scenario(["rate", "--seconds", "1",
-                                   "--refused", "block"]),
-        "latency": Scenario(lone, repeats),
-        "latency-one-core": Scenario(lone, repeats, one_core=True),
-        "ports-2": Scenario([*ports, "0"]),
-        "ports-200": Scenario([*ports, "200"]),
-        "ports-1000": Scenario([*ports, "1000"]),
-        "stalled": Scenario(["stalled"]),
-        "memory": Scenario(["attach", "--idle-ports", "1000"]),
-        # Side by side with each other, and VDE's with vde_switch.
-        **{f"kinds/{client}": Scenario(
-            ["rate", "--seconds", pair_s], client=client,
-            switches=("ringswitch", "vde_switch") if client == "vde"
-            else ("ringswitch",)) for client in CLIENTS},
-    }
+    """{group: its scenarios}, in the order in which they are measured."""
+    makers = [kinds, ports, crowd, addresses, sizes, latency, load, roundtrip,
+              search, idle, stalled]
+    return {maker.__name__: maker(quick) for maker in makers}
 
 
-@contextlib.contextmanager
-def on_one_core():
-    """Everything started meanwhile inherits it."""
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(cores)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, cores)
+def seconds(quick, usual=1.0):
+    return ["--seconds", "0.3" if quick else f"{usual:g}"]
 
 
-def run(ringbench, kind, scenario):
-    """One run on a fresh switch: ringbench's result, or {"error": why}.
+def kinds(quick):
+    rate = ["rate", *seconds(quick)]
+    both = {"uml": IN_UML | {FLOOR: "uml"},
+            "vde": {OWN: "vde", VDE: "vde", FLOOR: "vde"},
+            **{client: {OWN: client, FLOOR: client}
+               for client in CLIENTS[2:]},
+            **{way: {OWN: way, UML: way, VDE: way} for way in TAPS[:2]},
+            "taps": {OWN: "taps"},
+            "tap": {**IN_TAPS, FLOOR: "tap"},
+            "veth": {BRIDGE: "veth", OVS: "veth", FLOOR: "packet"}}
+    return [Scenario(f"kinds/{way}", rate, who) for way, who in both.items()]
 
-    "others_cores" is how many cores the rest of the machine kept busy
-    meanwhile. Above some tenths the run says more about them than about us.
-    """
-    before, start_s = others_cpu_s(), time.monotonic()
-    with on_one_core() if scenario.one_core else contextlib.nullcontext():
-        result = run_on_fresh_switch(ringbench, kind, scenario)
-    result["others_cores"] = round(max(0.0, others_cpu_s() - before)
-                                   / (time.monotonic() - start_s), 2)
+
+def ports(quick):
+    """One busy pair, and others that stand there and are not spoken to."""
+    return [Scenario(f"ports/{count}", ["rate", *seconds(quick), "--idle-ports",
+                                        str(count - 2)],
+                     ALL | ({FLOOR: "uml"} if count == PORTS[0] else {}),
+                     ports=count)
+            for count in (PORTS[:3] if quick else PORTS)]
+
+
+def crowd(quick):
+    """A broadcast in a hundred frames, to others that never read."""
+    return [Scenario(f"crowd/{count}",
+                     ["rate", *seconds(quick), "--broadcast-every", "100",
+                      "--idle-ports", str(count)], IN_UML)
+            for count in (0, 1000)]
+
+
+def addresses(quick):
+    large = {name: "uml-large" for name in IN_UML} | IN_TAPS
+    return [Scenario(f"addresses/{count}",
+                     ["rate", *seconds(quick), "--addresses", str(count)],
+                     large)
+            for count in (ADDRESSES[:3] if quick else ADDRESSES)]
+
+
+def sizes(quick):
+    """Frames of more than 1500 bytes do not fit into a daemon port."""
+    found = []
+    for size in [*SIZES, IMIX]:
+        jumbo = size != IMIX and size > LARGEST_OLD_BYTES
+        found.append(Scenario(
+            f"sizes/{size}", ["rate", *seconds(quick, 0.7), "--size",
+                              str(size)],
+            {OWN_BESS: "bess-9000"} | (IN_TAPS if jumbo else ALL),
+            mtu=JUMBO_BYTES))
+    return found
+
+
+def latency(quick):
+    lone, repeats = ["latency", "--count", "500"], 1 if quick else 3
+    return [Scenario(LONE, lone, ALL | {FLOOR: "uml"}, repeats=repeats),
+            Scenario(ONE_CORE, lone, ALL | {FLOOR: "uml"}, repeats=repeats,
+                     one_core=True)]
+
+
+def load(quick):
+    """Latency of all frames at a fixed rate, from when they were due."""
+    return [Scenario(f"load/{rate}", ["rate", *seconds(quick), "--rate",
+                                      str(rate)], ALL)
+            for rate in (RATES[:2] if quick else RATES)]
+
+
+def roundtrip(quick):
+    return [Scenario("roundtrip", ["roundtrip", *seconds(quick, 0.5)], ALL,
+                     repeats=1 if quick else 2)]
+
+
+def search(quick):
+    """RFC 2544's throughput: the highest rate that loses next to nothing."""
+    return [Scenario("search", ["search", "--precision", "5%", *(
+        ["--trials", "1", "--seconds", "0.1"] if quick
+        else ["--trials", "1", "--seconds", "0.3"])], ALL)]
+
+
+def idle(quick):
+    return [Scenario("idle", ["attach", "--idle-ports", "98" if quick
+                              else "998", "--seconds", "1" if quick else "5"],
+                     {**IN_UML, OVS: "tap"}, ports=100 if quick else 1000)]
+
+
+def stalled(quick):
+    return [Scenario("stalled", ["stalled"], IN_UML)]
+
+
+
+def with_derived(result):
+    """@result, and what follows from it."""
+    switch_ns = result.get("switch_cpu_ns_per_frame") or 0
+    bench_ns = result.get("bench_cpu_ns_per_frame")
+    if bench_ns is not None:
+        result["all_cpu_ns_per_frame"] = bench_ns + switch_ns
+    if result.get("mode") == "attach" and result.get("elapsed_s"):
+        result["wake_ups_per_s"] = (result["switch_voluntary_switches"]
+                                    / result["elapsed_s"])
+        # Processes of one switch share much: counted in each, or once.
+        result["memory_kib"] = (result.get("switch_pss_kib")
+                                or result["switch_rss_kib"])
+    # Who has lost one frame in a hundred has no latency that 99.9 % keep.
+    for field, share in LATENCIES.items():
+        if (result.get("loss") or 0) > 1 - share:
+            result.pop(field, None)
     return result
 
 
-def others_cpu_s():
-    """CPU time of the machine that is not ours or our ended children's."""
-    user, nice, system, _, _, irq, softirq, steal = (
-        int(ticks) for ticks in
-        pathlib.Path("/proc/stat").read_text().split(maxsplit=9)[1:9])
-    busy_s = (user + nice + system + irq + softirq + steal) / os.sysconf(
-        "SC_CLK_TCK")
-    own = os.times()
-    return busy_s - (own.user + own.system + own.children_user
-                     + own.children_system)
+class Field:
+    """The switches that take part, and one run of any of them."""
 
+    def __init__(self, ringbench, quick, kinds_there, peers=None,
+                 directory=None, stack=None):
+        self._ringbench = ringbench
+        self._kinds = {kind.name: kind for kind in kinds_there}
+        self._peers = peers             # tests/lab_peers.py, or None
+        self._directory = directory
+        self._stack = stack
+        self._plants = {}
+        self._floor_options = seconds(quick, 0.7)
 
-def run_on_fresh_switch(ringbench, kind, scenario):
-    mode, *options = scenario.arguments
-    try:
-        with switches.running(kind, scenario.client) as (pid, control):
-            return run_ringbench([ringbench, mode, control,
-                                  "--client", scenario.client,
-                                  "--pid", str(pid), *options])
-    except (switches.SwitchError, OSError) as error:
-        return {"error": str(error)}
+    def has(self, name, way):
+        """Whether @name can take part at all, in this way."""
+        name = name.split(",")[0]
+        if name in devices.NAMES:
+            return self._peers is not None and not devices.why_not(name)
+        if way in TAP_WAYS and devices.why_no_taps():
+            return False
+        return name == FLOOR or name in self._kinds
 
+    def run(self, scenario, name):
+        """ringbench's result, or {"error": why}."""
+        one_core = (runner.on_one_core() if scenario.one_core
+                    else contextlib.nullcontext())
+        with one_core:
+            return with_derived(runner.with_others(
+                lambda: self._attempt(scenario, name)))
 
-def run_ringbench(command, pass_fds=()):
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, start_new_session=True,
-        pass_fds=pass_fds)
-    try:
-        out, err = process.communicate(timeout=RUN_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        return {"error": f"no end after {RUN_TIMEOUT_S} s"}
-    finally:
-        switches.end_group(process)
-    if process.returncode:
-        return {"error": err.strip() or f"status {process.returncode}"}
-    return json.loads(out)
+    def _attempt(self, scenario, name):
+        way = scenario.who[name]
+        switch = name.split(",")[0]
+        try:
+            if name == FLOOR:
+                return self._floor(scenario, way)
+            if switch in devices.NAMES:
+                return self._on_plant(scenario, switch, way)
+            return self._on_fresh_switch(scenario, self._kinds[switch], way)
+        except Exception as error:      # the others are still to be seen
+            return {"error": str(error)}
+
+    def _floor(self, scenario, way):
+        found = runner.run_ringbench(
+            [self._ringbench, "floor", way, *self._floor_options])
+        if "error" in found:
+            return found
+        if way not in found["kinds"]:
+            return {"error": f"floor: {found['not_measured'].get(way)}"}
+        found = found["kinds"][way]
+        # A switch that does nothing but receive and send.
+        return {**found, "switch_cpu_ns_per_frame": found["cpu_ns_per_frame"]}
+
+    def _on_fresh_switch(self, scenario, kind, way):
+        with switches.running(kind, way) as switch:
+            mode, *options = scenario.arguments
+            return runner.run_ringbench(
+                [self._ringbench, mode, *switch.ends(), "--pid",
+                 str(switch.pid), *options])
+
+    def _on_plant(self, scenario, name, way):
+        key = name, way, scenario.ports, scenario.mtu
+        if key not in self._plants:
+            self._plants[key] = devices.Plant(
+                self._peers, *key, self._directory, self._stack)
+        plant = self._plants[key]
+        mode, *options = scenario.arguments
+        pid = ["--pid", str(plant.pid)] if plant.pid else []
+        with plant.running():
+            return runner.run_ringbench(plant.namespace.inside(
+                self._ringbench, mode, *plant.ends(), *pid, *options))

@@ -1,4 +1,4 @@
-/* The table of options, and reading them. See settings.h. */
+/* Reading the command line. See settings.h. */
 #include "settings.h"
 
 #include <errno.h>
@@ -7,158 +7,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "pattern.h"
+#include "now.h"
 
-/* Limits on what may be asked for; each keeps a run bounded. */
-enum {
-	MAX_SECONDS = 600,
-	MAX_PORTS = 9000,
-	MAX_PAUSE_US = 1000000,
-	MAX_LATENCY_SAMPLES = 1000000,
-	MAX_WINDOW = 4096,
-};
+enum { DEVICE_WINDOW = 256 };
 
-const char *const mode_name[MODE_COUNT] = {
-	[MODE_RATE] = "rate",
-	[MODE_LATENCY] = "latency",
-	[MODE_STALLED] = "stalled",
-	[MODE_ATTACH] = "attach",
-	[MODE_REPLAY] = "replay",
-};
-
-const char *const client_name[PEER_KIND_COUNT] = {
-	[PEER_UML] = "uml",
-	[PEER_VDE] = "vde",
-	[PEER_BESS] = "bess",
-	[PEER_STREAM] = "stream",
-	[PEER_DGRAM] = "dgram",
-	[PEER_PACKET] = "packet",
-	[PEER_TAP] = "tap",
-};
-
-const char *const refused_name[REFUSED_POLICY_COUNT] = {
-	[REFUSED_YIELD] = "yield",
-	[REFUSED_BLOCK] = "block",
-};
-
-static const char *const client_help[PEER_KIND_COUNT] = {
-	[PEER_UML] = "UML kernel, eth0=daemon",
-	[PEER_VDE] = "libvdeplug; PATH is that of ctl in its directory",
-	[PEER_BESS] = "UML kernel, vec0:transport=bess",
-	[PEER_STREAM] = "QEMU, -netdev stream",
-	[PEER_DGRAM] = "QEMU, -netdev dgram; PATH.N to PATH.N.peer, N from 0",
-	[PEER_PACKET] = "the host; PATH is a network device",
-	[PEER_TAP] = "a switch; PATH is the number of a tap's descriptor",
-};
-
-static const uint64_t mode_default[MODE_COUNT][NUMBER_COUNT] = {
-	[MODE_RATE] = {
-		[OPTION_SIZE] = 1500, [OPTION_SECONDS] = 3,
-	},
-	[MODE_LATENCY] = {
-		[OPTION_SIZE] = 1500, [OPTION_SECONDS] = 60,
-		[OPTION_COUNT] = 20000,
-		[OPTION_PAUSE_US] = 200, [OPTION_JITTER_US] = 100,
-	},
-	[MODE_STALLED] = {
-		[OPTION_SIZE] = 1500, [OPTION_SECONDS] = 30,
-		[OPTION_COUNT] = 2000, [OPTION_PAUSE_US] = 100,
-		[OPTION_BROADCAST_EVERY] = 1, [OPTION_IDLE_PORTS] = 12,
-	},
-	[MODE_ATTACH] = {
-		[OPTION_SIZE] = 1500, [OPTION_IDLE_PORTS] = 1000,
-	},
-	[MODE_REPLAY] = {
-		[OPTION_SIZE] = 1500, [OPTION_WINDOW] = 256,
-		[OPTION_MILLISECONDS] = 1000,
-	},
-};
-
-static const struct {
-	const char *name;
-	const char *argument;
-	uint64_t min, max;
-	const char *help;
-} option_table[OPTION_ID_COUNT] = {
-	[OPTION_SIZE] = { "size", "BYTES", FRAME_MIN_BYTES, FRAME_MAX_BYTES,
-		"frame on the wire, 14 bytes of header included" },
-	[OPTION_SECONDS] = { "seconds", "S", 1, MAX_SECONDS,
-		"stop sending after this time at the latest" },
-	[OPTION_COUNT] = { "count", "N", 0, PATTERN_MAX_FRAMES,
-		"stop after N frames; 0: when the time is over" },
-	[OPTION_PAUSE_US] = { "pause-us", "US", 0, MAX_PAUSE_US,
-		"sleep before each frame; 0: as fast as it goes" },
-	[OPTION_JITTER_US] = { "jitter-us", "US", 0, MAX_PAUSE_US,
-		"add a random time up to this to each pause" },
-	[OPTION_BROADCAST_EVERY] = { "broadcast-every", "N", 0,
-		PATTERN_MAX_FRAMES, "every Nth frame is a broadcast; 0: none" },
-	[OPTION_IDLE_PORTS] = { "idle-ports", "N", 0, MAX_PORTS,
-		"more ports that are learnt from and never read" },
-	[OPTION_WINDOW] = { "window", "N", 1, MAX_WINDOW,
-		"replay: frames that may be on their way to the receiver" },
-	[OPTION_MILLISECONDS] = { "milliseconds", "MS", 1, MAX_SECONDS * 1000,
-		"replay: stop sending after this time" },
-	[OPTION_PID] = { "pid", "PID", 1, INT32_MAX,
-		"process of the switch: report its CPU time and memory" },
-	[OPTION_CLIENT] = { "client", "CLIENT", 0, 0,
-		"attach as one of these below; default uml" },
-	[OPTION_RECEIVER] = { "receiver", "CLIENT:PATH", 0, 0,
-		"the receiver attaches like this instead" },
-	[OPTION_REFUSED] = { "refused", "yield|block", 0, 0,
-		"when refused, yield and try again (default), or sleep" },
-	[OPTION_FRAMES] = { "frames", "FILE", 0, 0,
-		"replay: what is sent; each ends with its number, 4 bytes" },
-	[OPTION_HELP] = { "help", NULL, 0, 0, "print this and exit" },
-};
-
-static void print_help(void)
+static int complain(enum option_id id, const char *text, const char *why)
 {
-	puts("usage: ringbench MODE PATH [OPTION]...\n"
-	     "\n"
-	     "Attach to the switch at PATH as guests do, measure it, print JSON.\n"
-	     "\n"
-	     "  rate     frames a second from one busy sender to one receiver\n"
-	     "  latency  one-way time of lone frames\n"
-	     "  stalled  broadcasts to one reader among ports that never read\n"
-	     "  attach   memory of the switch with many idle ports\n"
-	     "  replay   frames of a file, to --receiver or to nobody\n");
-	for (int i = 0; i < OPTION_ID_COUNT; i++)
-		printf("  --%-15s %-11s %s\n", option_table[i].name,
-		       option_table[i].argument ? option_table[i].argument : "",
-		       option_table[i].help);
-	puts("\nclients:");
-	for (int i = 0; i < PEER_KIND_COUNT; i++)
-		printf("  %-17s %s\n", client_name[i], client_help[i]);
-	puts("\ndefaults by mode:");
-	for (int i = 0; i < NUMBER_COUNT; i++) {
-		if (i == OPTION_PID)
-			continue;
-		printf("  --%-15s", option_table[i].name);
-		for (int mode = 0; mode < MODE_COUNT; mode++)
-			printf(" %s %" PRIu64, mode_name[mode],
-			       mode_default[mode][i]);
-		putchar('\n');
-	}
-	puts("\nexit status: 0 measured, 1 could not measure, 2 usage");
+	fprintf(stderr, "ringbench: --%s %s: %s\n", option_table[id].name, text,
+		why);
+	return -EINVAL;
 }
 
 static int parse_number(enum option_id id, const char *text, uint64_t *value)
 {
-	char *end;
+	const struct option_entry *option = &option_table[id];
+	char why[80], *end;
 	uint64_t parsed;
 
 	errno = 0;
 	parsed = strtoull(text, &end, 10);
-	if (errno || end == text || *end || *text == '-' ||
-	    parsed < option_table[id].min || parsed > option_table[id].max) {
-		fprintf(stderr, "ringbench: --%s %s: not a number from %" PRIu64
-			" to %" PRIu64 "\n", option_table[id].name, text,
-			option_table[id].min, option_table[id].max);
-		return -EINVAL;
+	if (!errno && end != text && !*end && *text >= '0' && *text <= '9' &&
+	    parsed >= option->min && parsed <= option->max) {
+		*value = parsed;
+		return 0;
 	}
-	*value = parsed;
-	return 0;
+	snprintf(why, sizeof(why), "not a number from %" PRIu64 " to %" PRIu64,
+		 option->min, option->max);
+	return complain(id, text, why);
 }
 
 /*
@@ -179,9 +56,10 @@ static int parse_word(enum option_id id, const char *text, size_t len,
 }
 
 static int parse_client(enum option_id id, const char *text, size_t len,
-			struct traffic_end *end)
+			struct peer_end *end)
 {
-	const int word = parse_word(id, text, len, client_name, PEER_KIND_COUNT);
+	const int word = parse_word(id, text, len, peer_kind_name,
+				    PEER_KIND_COUNT);
 
 	if (word < 0)
 		return word;
@@ -189,42 +67,142 @@ static int parse_client(enum option_id id, const char *text, size_t len,
 	return 0;
 }
 
-static int parse_receiver(const char *text, struct traffic_end *end)
+static int parse_receiver(const char *text, struct peer_end *end)
 {
 	const size_t len = strcspn(text, ":");
 
-	if (!text[len]) {
-		fprintf(stderr, "ringbench: --receiver %s: needs CLIENT:PATH\n",
-			text);
-		return -EINVAL;
-	}
+	if (!text[len] || !text[len + 1])
+		return complain(OPTION_RECEIVER, text, "not CLIENT:PATH");
 	end->path = text + len + 1;
 	return parse_client(OPTION_RECEIVER, text, len, end);
 }
 
-static int parse_refused(const char *text, enum refused_policy *policy)
+/* "CLIENT:PATH", or only PATH, which may have a colon in it too. */
+static void parse_target(const char *text, struct peer_end *end)
 {
-	const int word = parse_word(OPTION_REFUSED, text, strlen(text),
-				    refused_name, REFUSED_POLICY_COUNT);
+	const size_t len = strcspn(text, ":");
+
+	end->path = text;
+	for (int i = 0; i < PEER_KIND_COUNT; i++) {
+		if (text[len] && strlen(peer_kind_name[i]) == len &&
+		    !memcmp(text, peer_kind_name[i], len)) {
+			end->kind = (enum peer_kind)i;
+			end->path = text + len + 1;
+		}
+	}
+}
+
+static int parse_seconds(const char *text, uint64_t *milliseconds)
+{
+	double seconds;
+	const char *unit = units_number(text, &seconds);
+
+	if (!unit || *unit || seconds > 3600)
+		return complain(OPTION_SECONDS, text,
+				"not a number of seconds from 0 to 3600");
+	*milliseconds = (uint64_t)(seconds * 1000 + 0.5);
+	return 0;
+}
+
+static int parse_rate(enum option_id id, const char *text, struct rate *rate)
+{
+	if (units_rate(text, rate))
+		return complain(id, text, "not a rate, as 100k, 1.5Mframes/s or "
+				"200Mbit/s");
+	if (id == OPTION_IDLE_READ && rate->is_bits)
+		return complain(id, text, "frames a second are needed");
+	return 0;
+}
+
+static int parse_share(enum option_id id, const char *text, double *share)
+{
+	return units_share(text, share) ?
+	       complain(id, text, "not a share, as 0.1% or 0.001") : 0;
+}
+
+static int parse_expect(const char *text, struct settings *s)
+{
+	const char *why;
+
+	if (s->expect_count == EXPECTS_MAX)
+		return complain(OPTION_EXPECT, text, "too many");
+	if (expect_parse(&s->expect[s->expect_count], text, &why))
+		return complain(OPTION_EXPECT, text, why);
+	s->expect_count++;
+	return 0;
+}
+
+static int parse_sizes(const char *text, struct settings *s)
+{
+	s->sizes_text = text;
+	return sizes_parse(&s->sizes, text) ?
+	       complain(OPTION_SIZE, text, "not sizes from 60 to 65535, as 1500, "
+			"60x7,590x4,1514 or imix") : 0;
+}
+
+static int parse_word_option(enum option_id id, const char *text,
+			     struct settings *s)
+{
+	const bool is_pattern = id == OPTION_PATTERN;
+	const int word = parse_word(id, text, strlen(text), is_pattern ?
+				    plan_pattern_name : refused_name, is_pattern ?
+				    (int)PLAN_PATTERN_COUNT :
+				    (int)REFUSED_POLICY_COUNT);
 
 	if (word < 0)
 		return word;
-	*policy = (enum refused_policy)word;
+	if (is_pattern)
+		s->pattern = (enum plan_pattern)word;
+	else
+		s->refused_policy = (enum refused_policy)word;
 	return 0;
 }
 
 static int parse_option(enum option_id id, const char *text, struct settings *s)
 {
+	struct rate rate;
+	int err;
+
 	switch (id) {
-	case OPTION_CLIENT:
-		return parse_client(id, text, strlen(text), &s->sender);
-	case OPTION_RECEIVER:
-		return parse_receiver(text, &s->receiver);
+	case OPTION_SECONDS:
+		return parse_seconds(text, &s->number[OPTION_MILLISECONDS]);
+	case OPTION_SIZE:
+		return parse_sizes(text, s);
+	case OPTION_PATTERN:
 	case OPTION_REFUSED:
-		return parse_refused(text, &s->refused_policy);
+		return parse_word_option(id, text, s);
+	case OPTION_RATE:
+		return parse_rate(id, text, &s->rate);
+	case OPTION_IDLE_READ:
+		err = parse_rate(id, text, &rate);
+		s->idle_read_per_s = err ? 0 : rate.value;
+		return err;
+	case OPTION_CLIENT:
+		return parse_client(id, text, strlen(text), &s->near);
+	case OPTION_RECEIVER:
+		return parse_receiver(text, &s->far);
+	case OPTION_TOLERANCE:
+		return parse_share(id, text, &s->tolerance);
+	case OPTION_PRECISION:
+		return parse_share(id, text, &s->precision);
 	case OPTION_FRAMES:
 		s->frames_path = text;
 		return 0;
+	case OPTION_FLOOR:
+		s->floor_path = text;
+		return 0;
+	case OPTION_EXPECT:
+		return parse_expect(text, s);
+	case OPTION_JSON:
+	case OPTION_TABLE:
+		s->wants_json = id == OPTION_JSON;
+		return 0;
+	case OPTION_QUIET:
+		s->is_quiet = true;
+		return 0;
+	case OPTION_WINDOW:
+		s->has_window = true;
+		return parse_number(id, text, &s->number[id]);
 	default:
 		return parse_number(id, text, &s->number[id]);
 	}
@@ -243,6 +221,7 @@ static int parse_mode(const char *text, struct settings *s)
 	return -EINVAL;
 }
 
+/* Ends the program where help is wanted. */
 static int parse_options(int argc, char **argv, struct settings *s)
 {
 	struct option long_options[OPTION_ID_COUNT + 1] = { 0 };
@@ -256,7 +235,7 @@ static int parse_options(int argc, char **argv, struct settings *s)
 		};
 	while (!err && (id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		if (id == OPTION_HELP) {
-			print_help();
+			settings_help();
 			exit(EXIT_SUCCESS);
 		}
 		if (id == '?')
@@ -264,62 +243,130 @@ static int parse_options(int argc, char **argv, struct settings *s)
 		else
 			err = parse_option((enum option_id)id, optarg, s);
 	}
-	if (!err && optind < argc) {
-		fprintf(stderr, "ringbench: %s: one argument too many\n",
-			argv[optind]);
-		err = -EINVAL;
-	}
 	return err;
 }
 
-/* What no single option can know about itself. */
-static int check(const struct settings *s)
+/* What is left: a PATH, or for floor the kinds that are wanted. */
+static int parse_words(int count, char **words, struct settings *s)
 {
-	if (s->mode == MODE_LATENCY &&
-	    (s->number[OPTION_COUNT] == 0 ||
-	     s->number[OPTION_COUNT] > MAX_LATENCY_SAMPLES)) {
-		fprintf(stderr, "ringbench: --count %" PRIu64
-			": latency keeps every sample, so 1 to %d\n",
-			s->number[OPTION_COUNT], MAX_LATENCY_SAMPLES);
-		return -EINVAL;
+	struct peer_end end;
+
+	if (s->mode == MODE_FLOOR) {
+		for (int i = 0; i < count; i++) {
+			if (parse_client(OPTION_CLIENT, words[i],
+					 strlen(words[i]), &end))
+				return -EINVAL;
+			s->wants_kind[end.kind] = true;
+		}
+		return 0;
 	}
-	if (s->mode == MODE_ATTACH && !s->number[OPTION_PID]) {
-		fputs("ringbench: attach looks at the switch's memory: "
-		      "--pid is needed\n", stderr);
-		return -EINVAL;
+	if (count == 1) {
+		parse_target(words[0], &s->near);
+		return 0;
 	}
-	if (s->mode == MODE_REPLAY && !s->frames_path) {
-		fputs("ringbench: replay: --frames is needed\n", stderr);
-		return -EINVAL;
-	}
-	if (s->mode != MODE_REPLAY && (s->sender.kind >= PEER_PACKET ||
-				       s->receiver.kind >= PEER_PACKET)) {
-		fputs("ringbench: packet and tap are for replay only\n", stderr);
-		return -EINVAL;
-	}
-	return 0;
+	if (count)
+		fprintf(stderr, "ringbench: %s: one argument too many\n",
+			words[1]);
+	else
+		fputs("ringbench: needs MODE and PATH (see --help)\n", stderr);
+	return -EINVAL;
+}
+
+static bool is_device(const struct peer_end *end)
+{
+	return end->kind == PEER_PACKET || end->kind == PEER_TAP;
+}
+
+/* What no single option can know about itself. */
+static const char *check(const struct settings *s)
+{
+	const uint64_t *number = s->number;
+
+	if (s->mode == MODE_ATTACH && !number[OPTION_PID])
+		return "attach looks at the switch's memory: --pid is needed";
+	if (s->mode == MODE_REPLAY && !s->frames_path)
+		return "replay: --frames is needed";
+	if (number[OPTION_IDLE_EVERY] && !number[OPTION_IDLE_PORTS])
+		return "--idle-every: there are no --idle-ports";
+	if (s->mode == MODE_ROUNDTRIP && s->pattern != PLAN_PAIRS)
+		return "roundtrip: the pattern is pairs";
+	if (s->pattern == PLAN_PAIRS && number[OPTION_PORTS] % 2)
+		return "--ports: pairs need an even number";
+	if (s->mode == MODE_SEARCH && s->rate.value > 0)
+		return "search finds the rate: --rate is not for it";
+	if (s->mode == MODE_SEARCH && number[OPTION_TRIALS] % 2 == 0)
+		return "--trials: most decide, so an odd number";
+	if (s->precision <= 0)
+		return "--precision: more than 0";
+	if (s->sizes.cycle > 1 && s->mode == MODE_REPLAY)
+		return "replay: one --size, that of the frames in the file";
+	return NULL;
+}
+
+static void set_defaults(struct settings *s)
+{
+	if (!s->far.path && s->mode != MODE_REPLAY)
+		s->far = s->near;
+	if (!s->has_window && s->mode != MODE_REPLAY && s->rate.value <= 0 &&
+	    !s->number[OPTION_PAUSE_US] && !s->number[OPTION_JITTER_US] &&
+	    (is_device(&s->near) || is_device(&s->far)))
+		s->number[OPTION_WINDOW] = DEVICE_WINDOW;
 }
 
 int settings_parse(struct settings *s, int argc, char **argv)
 {
-	*s = (struct settings){ .mode = MODE_RATE };
-	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
-		print_help();
-		exit(EXIT_SUCCESS);
-	}
-	if (argc < 3) {
-		fputs("ringbench: needs MODE and PATH (see --help)\n",
-		      stderr);
+	const char *why;
+
+	*s = (struct settings){
+		.tolerance = 0.001,
+		.precision = 0.02,
+		.wants_json = !isatty(STDOUT_FILENO),
+	};
+	parse_sizes("1500", s);
+	if (argc < 2 || strcmp(argv[1], "--help") == 0) {
+		if (argc >= 2) {
+			settings_help();
+			exit(EXIT_SUCCESS);
+		}
+		fputs("ringbench: needs MODE and PATH (see --help)\n", stderr);
 		return -EINVAL;
 	}
 	if (parse_mode(argv[1], s))
 		return -EINVAL;
-	s->sender.path = argv[2];
 	/* getopt_long() starts its messages with its first argument. */
-	argv[2] = argv[0];
-	if (parse_options(argc - 2, argv + 2, s))
+	argv[1] = argv[0];
+	if (parse_options(argc - 1, argv + 1, s) ||
+	    parse_words(argc - 1 - optind, argv + 1 + optind, s))
 		return -EINVAL;
-	if (!s->receiver.path && s->mode != MODE_REPLAY)
-		s->receiver = s->sender;
-	return check(s);
+	why = check(s);
+	if (why) {
+		fprintf(stderr, "ringbench: %s\n", why);
+		return -EINVAL;
+	}
+	set_defaults(s);
+	return 0;
+}
+
+void settings_load(const struct settings *s, struct load *load)
+{
+	const uint64_t *number = s->number;
+	const double frame_bits = 8 * s->sizes.mean_bytes;
+
+	*load = (struct load){
+		.sizes = s->sizes,
+		.count = number[OPTION_COUNT],
+		.limit_ns = number[OPTION_MILLISECONDS] * NS_PER_MS,
+		.frames_per_s = s->rate.is_bits ? s->rate.value / frame_bits :
+				s->rate.value,
+		.burst = number[OPTION_BURST],
+		.pause_ns = number[OPTION_PAUSE_US] * NS_PER_US,
+		.jitter_ns = number[OPTION_JITTER_US] * NS_PER_US,
+		.broadcast_every = number[OPTION_BROADCAST_EVERY],
+		.idle_every = number[OPTION_IDLE_EVERY],
+		.idle_read_per_s = s->idle_read_per_s,
+		.sources = number[OPTION_SOURCES],
+		.window = number[OPTION_WINDOW],
+		.batch = (unsigned int)number[OPTION_BATCH],
+		.refused_policy = s->refused_policy,
+	};
 }

@@ -29,6 +29,8 @@ def measure(client, address, seconds):
     output = client.check(f"iperf3 -c {address} -t {seconds} -J",
                           seconds + SLACK_S)
     report = json.loads(output[output.index("{"):output.rindex("}") + 1])
+    if "error" in report:
+        raise RuntimeError(f"iperf3: {report['error']}")
     end = report["end"]
     return {
         "mode": "tcp",

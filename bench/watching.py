@@ -25,7 +25,7 @@ import socket
 import threading
 import time
 
-import scenarios
+import runner
 import switches
 
 SCENARIO = "watching"
@@ -207,28 +207,19 @@ def counted(path):
     return {key: found[key] for key in ("capture_frames", "capture_dropped")}
 
 
-def one_run(ringbench, program, case, mode, quick):
-    """As scenarios.run()."""
-    before, start_s = scenarios.others_cpu_s(), time.monotonic()
-    result = watched_run(ringbench, program, case, mode, quick)
-    result["others_cores"] = round(
-        max(0.0, scenarios.others_cpu_s() - before)
-        / (time.monotonic() - start_s), 2)
-    return result
-
-
 def watched_run(ringbench, program, case, mode, quick):
     """ringbench's result, or {"error": why}."""
     kind = switches.Kind(OWN, program, None, {"uml": (
         WITH_METRICS if case == METRICS else PLAIN, "{0}/ctl")})
     seen = []
     try:
-        with switches.running(kind, "uml") as (pid, path), \
-                connect(path.removesuffix("ctl") + "other"):
-            with WATCHERS[case](pid, path, seen):
-                result = scenarios.run_ringbench(
+        with switches.running(kind, "uml") as switch, \
+                connect(switch.control.removesuffix("ctl") + "other"):
+            path = switch.control
+            with WATCHERS[case](switch.pid, path, seen):
+                result = runner.run_ringbench(
                     [ringbench, options(mode, quick)[0], path, "--pid",
-                     str(pid), *options(mode, quick)[1:]])
+                     str(switch.pid), *options(mode, quick)[1:]])
                 if case in (OTHER, ALL):
                     result |= counted(path)
     except (switches.SwitchError, WatchError, OSError, ValueError) as error:
@@ -238,19 +229,24 @@ def watched_run(ringbench, program, case, mode, quick):
     return {**result, "looks": len(seen)}
 
 
-def run(switch, before, ringbench, rounds, quick, record, tell):
-    """Measure all rounds; @record is called with (scenario, switch, number,
-    result)."""
+def run(switch, before, ringbench, rounds, quick, record):
+    """Measure all @rounds (run.py); @record is called with (scenario, switch,
+    number, result)."""
     programs = {**({BEFORE: before} if before else {}),
                 **dict.fromkeys(CASES, switch)}
     repeats = 1 if quick else REPEATS
-    for number in range(rounds * repeats):
-        for mode in MODES:
-            tell(f"round {number // repeats + 1} of {rounds}: "
-                 f"{SCENARIO}/{mode}")
-            # What a lone frame takes is mostly that of waking another core.
-            with (scenarios.on_one_core() if mode == LATENCY
-                  else contextlib.nullcontext()):
-                for case, program in programs.items():
-                    record(f"{SCENARIO}/{mode}/{case}", OWN, number,
-                           one_run(ringbench, program, case, mode, quick))
+    for number in rounds.of(SCENARIO):
+        for repeat in range(repeats):
+            for mode in MODES:
+                one_mode(programs, mode, ringbench, quick,
+                         number * repeats + repeat, record)
+
+
+def one_mode(programs, mode, ringbench, quick, number, record):
+    # What a lone frame takes is mostly that of waking another core.
+    with (runner.on_one_core() if mode == LATENCY
+          else contextlib.nullcontext()):
+        for case, program in programs.items():
+            record(f"{SCENARIO}/{mode}/{case}", OWN, number,
+                   runner.with_others(lambda: watched_run(
+                       ringbench, program, case, mode, quick)))

@@ -44,7 +44,8 @@ def pytest_addoption(parser):
 # Tests of files, of other programs, of real guests, and of what is compiled for
 # itself: the same with every build.
 ONE_BUILD = ("system_completion", "system_flows", "system_handover_guests",
-             "system_inject", "system_install", "system_manuals",
+             "system_bench", "system_inject", "system_install",
+             "system_manuals", "system_ringbench_faults",
              "system_services", "system_tunctl")
 # With every build. All others with a plain one and one with sanitizers.
 ALL_BUILDS = ("system_units",)

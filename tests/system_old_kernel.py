@@ -58,7 +58,8 @@ class Inside:
         return self.guest.check("cat /tmp/switch")
 
     def bench(self, *words):
-        code, output = self.guest.run(self.command(BENCH, *words), timeout=60)
+        code, output = self.guest.run(
+            self.command(BENCH, *words, "--json", "--quiet"), timeout=60)
         assert code == 0, output + self.said()
         return json.loads(output)
 
@@ -119,7 +120,8 @@ def test_guests_do_not_notice_that_the_switch_is_killed(inside, build):
                          ("stream", "/run/stream")):
         inside.guest.check(
             "(" + inside.command(BENCH, "rate", path, "--client", client,
-                                 "--seconds", "3", "--pause-us", "100")
+                                 "--seconds", "3", "--pause-us", "100",
+                                 "--quiet")
             + " >/tmp/bench; echo $? >/tmp/code) & sleep 1")
         switch = json.loads(inside.guest.check(ringctl))["process"]
         inside.guest.check(f"kill -9 {switch}")
