@@ -205,13 +205,17 @@ NEED_build := gcc libc6-dev liburing-dev libbsd-dev libsystemd-dev \
 NEED_demo  := $(NEED_build) user-mode-linux busybox-static cpio iperf3 \
               iproute2 util-linux
 NEED_demo-rootless := $(NEED_demo) passt
+NEED_sandbox := $(NEED_build) user-mode-linux mmdebstrap debian-archive-keyring fakeroot uidmap \
+              e2fsprogs util-linux procps iproute2 nftables dnsmasq-base passt \
+              openssh-client socat
+NEED_bench-sandbox := $(NEED_sandbox) python3
 NEED_check := $(NEED_demo) clang libclang-rt-dev libcmocka-dev python3-pytest \
               python3-jsonschema python3-pexpect python3-pyte \
               python3-prometheus-client tshark bpftrace binutils groff-base man-db \
               mandoc bash-completion zsh curl socat build-essential debhelper \
               dpkg-dev lintian systemd \
               python3-scapy vdeplug vde2 qemu-system-x86 passt slirp4netns \
-              gnuplot-nox
+              gnuplot-nox iptables $(NEED_sandbox)
 NEED_fuzz  := $(NEED_build) clang libclang-rt-dev
 NEED_bench := $(NEED_demo) python3 vdeplug qemu-system-x86 nftables ebtables \
               iptables gnuplot-nox fonts-dejavu-core
@@ -270,6 +274,20 @@ demo-rootless: deps-demo-rootless
 	@$(MAKE) --no-print-directory $(BUILD)/ringswitch
 	@switch/demo_rootless.sh
 
+# The root file systems of the guests that the tests start, and of the two
+# examples: from Debian's packages, so not without a network; it takes minutes,
+# but most of them of waiting.
+SANDBOX_IMAGE = SANDBOX_HOME='$(abspath build/sandbox)' switch/lab/sandbox image
+sandbox-images:
+	@$(SANDBOX_IMAGE) --package haproxy,nginx-light && \
+	    $(SANDBOX_IMAGE) --package postgresql || \
+	    echo 'make: tests of the sandbox will be skipped'
+
+# Times and memory of 2, 4 and 16 guests.
+bench-sandbox: deps-bench-sandbox
+	@$(MAKE) --no-print-directory $(BUILD)/ringswitch $(BUILD)/ringctl
+	@bench/sandbox.py $(BENCH_ARGS)
+
 # Namespaces of our own: nothing that a test does reaches the machine's
 # network, and nothing that it starts outlives it.
 OWN = unshare $$([ "$$(id -u)" = 0 ] || echo --map-root-user) \
@@ -281,15 +299,17 @@ WITH_PEERS = env PATH="$(PEERS_PATH):$$PATH:/usr/sbin" /usr/bin/python3
 # two, tests/conftest.py). They wait more than they work, so that two halves run
 # at once; each is shown when it is done.
 check: deps-check
-	@$(MAKE) --no-print-directory peers check-builds
+	@$(MAKE) --no-print-directory peers
+	@$(MAKE) --no-print-directory -j2 check-builds sandbox-images
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=2
 	@echo 'make: system tests, in two halves at once: some minutes'
 	@$(MAKE) --no-print-directory -k -j2 --output-sync=target \
 	    check-half-1 check-half-2
 
 HALF_1 := $(wildcard $(addprefix tests/system_,filter*.py control*.py ringctl*.py \
-          capture*.py completion.py install.py manuals.py metrics*.py \
-          mirror*.py services.py trace.py))
+          bench*.py capture*.py completion.py install.py manuals.py \
+          metrics*.py mirror*.py ringbench*.py run_2008.py sandbox*.py \
+          services.py trace.py))
 HALF_2 := $(filter-out $(HALF_1),$(wildcard tests/system_*.py))
 
 # Status 5: PYTEST_ARGS has chosen none of this half.
@@ -371,6 +391,8 @@ help:
 	@echo 'make demo       two UML guests and the host on one network, in one command'
 	@echo 'make demo-rootless  two guests reach a web server through passt: no root, no tap'
 	@echo 'make check      all tests'
+	@echo 'make sandbox-images  the root file systems for the tests of the sandbox'
+	@echo 'make bench-sandbox   how fast a sandbox is up, and what it takes'
 	@echo 'make fuzz       the parsers, for FUZZ_SECONDS (60) each'
 	@echo 'make inject     make each call of the switch fail, one at a time: an hour'
 	@echo 'make hostile    attackers at every socket, for SECONDS (60)'
@@ -384,4 +406,4 @@ help:
 	@echo 'make deb        a Debian package, in build'
 	@echo 'make clean'
 
-.PHONY: all examples test-objects units peers demo demo-rootless check check-builds fuzz inject inject-build bench bench-compare clean help
+.PHONY: all examples test-objects units peers demo demo-rootless check check-builds fuzz inject inject-build bench bench-compare bench-sandbox sandbox-images clean help

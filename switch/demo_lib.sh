@@ -131,7 +131,7 @@ boot()
 	mkfifo "$work/$guest.in"
 	eval "exec $2<>\"\$work/\$guest.in\""
 	shift 2
-	"$root/tests/uml.sh" mem=192M initrd="$work/initrd" hostname="$guest" \
+	"$here/lab/uml.sh" mem=192M initrd="$work/initrd" hostname="$guest" \
 		con=null con0=fd:0,fd:1 uml_dir="$work/$guest.uml" \
 		umid="$guest" "$@" <"$work/$guest.in" >"$work/$guest.log" 2>&1 &
 	guests="$guests $!"

@@ -21,7 +21,7 @@ import pytest
 import lab
 
 # Tests whose size RELIABILITY multiplies take that much longer.
-TEST_LIMIT_S = 90 * int(os.environ.get("RELIABILITY", "1"))
+TEST_LIMIT_S = 180 * int(os.environ.get("RELIABILITY", "1"))
 
 LEAKS = "RINGSWITCH_LEAK_CHECK"
 
@@ -45,8 +45,13 @@ def pytest_addoption(parser):
 # itself: the same with every build.
 ONE_BUILD = ("system_completion", "system_flows", "system_handover_guests",
              "system_bench", "system_inject", "system_install",
-             "system_manuals", "system_ringbench_faults",
+             "system_manuals", "system_ringbench_faults", "system_run_2008",
+             "system_sandbox",
              "system_services", "system_tunctl")
+# Where what matters is said and counted: with sanitizers.
+SANITIZED_BUILD = ("system_capture", "system_control", "system_filter",
+                   "system_metrics", "system_mirror", "system_ringctl",
+                   "system_trace")
 # With every build. All others with a plain one and one with sanitizers.
 ALL_BUILDS = ("system_units",)
 
@@ -54,6 +59,8 @@ ALL_BUILDS = ("system_units",)
 def which_builds(module, builds):
     if module.startswith(ONE_BUILD):
         return builds[:1]
+    if module.startswith(SANITIZED_BUILD):
+        return builds[-1:]
     if module.startswith(ALL_BUILDS):
         return builds
     return list(dict.fromkeys([builds[0], builds[-1]]))

@@ -232,7 +232,7 @@ class Guest:
 
     def _start(self, cards, ip, initrd, mem):
         self.uml_dir.mkdir(parents=True, exist_ok=True)
-        words = [str(HERE / "uml.sh"), f"mem={mem}", f"initrd={initrd}",
+        words = [str(HERE.parent / "switch/lab/uml.sh"), f"mem={mem}", f"initrd={initrd}",
                  f"hostname={self.name}", "con=null", "con0=fd:0,fd:1",
                  f"uml_dir={self.uml_dir}", f"umid={self.name}", *cards]
         if cards:

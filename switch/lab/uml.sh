@@ -1,6 +1,7 @@
 #!/bin/sh
 #
-# uml.sh ARGUMENTS...: run linux.uml, also on machines where it would not.
+# uml.sh ARGUMENTS...: run linux.uml (or $UML_KERNEL), also on machines where it
+# would not.
 #
 # On processors with AMX a UML kernel before 6.13 cannot start any process
 # (uml_xstate.c says why and helps). The helper is compiled on the spot, and
@@ -9,7 +10,7 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-helper=$here/../build/uml_xstate.so
+helper=$here/../../build/uml_xstate.so
 
 make_helper()
 {
@@ -23,4 +24,4 @@ if grep -qw amx_tile /proc/cpuinfo; then
 		make_helper
 	export LD_PRELOAD="$helper"
 fi
-exec linux.uml "$@"
+exec "${UML_KERNEL:-linux.uml}" "$@"
