@@ -295,9 +295,9 @@ OWN = unshare $$([ "$$(id -u)" = 0 ] || echo --map-root-user) \
 PEERS_PATH = $(subst $() ,:,$(addprefix $(abspath $(PEERS))/usr/,bin sbin lib/openvswitch-switch))
 WITH_PEERS = env PATH="$(PEERS_PATH):$$PATH:/usr/sbin" /usr/bin/python3
 
-# All tests: unit and system, with each of the four builds (the longer ones with
-# two, tests/conftest.py). They wait more than they work, so that two halves run
-# at once; each is shown when it is done.
+# All tests: units with each of the four builds, system tests with one or two
+# (tests/conftest.py). They wait more than they work, so that two halves run at
+# once; each is shown when it is done.
 check: deps-check
 	@$(MAKE) --no-print-directory peers
 	@$(MAKE) --no-print-directory -j2 check-builds sandbox-images
@@ -308,14 +308,21 @@ check: deps-check
 
 HALF_1 := $(wildcard $(addprefix tests/system_,filter*.py control*.py ringctl*.py \
           bench*.py capture*.py completion.py install.py manuals.py \
-          metrics*.py mirror*.py ringbench*.py run_2008.py sandbox*.py \
-          services.py trace.py))
-HALF_2 := $(filter-out $(HALF_1),$(wildcard tests/system_*.py))
+          metrics*.py mirror*.py ringbench*.py run_2008.py sandbox.py \
+          sandbox_examples.py services.py trace.py))
+HALF_2 := $(filter-out $(HALF_1) tests/system_sandbox_guest.py, \
+          $(wildcard tests/system_*.py))
 
 # Status 5: PYTEST_ARGS has chosen none of this half.
 check-half-%:
 	@$(OWN) -- $(WITH_PEERS) -m pytest -q -rs -p no:cacheprovider $(BUILDS:%=--build=%) \
 	    $(PYTEST_ARGS) $(HALF_$*) || [ $$? = 5 ]
+
+# All tests of the sandbox; those of what is in a guest are only here.
+check-sandbox: deps-check
+	@$(MAKE) --no-print-directory peers all sandbox-images
+	@$(OWN) -- $(WITH_PEERS) -m pytest -q -rs -p no:cacheprovider \
+	    $(PYTEST_ARGS) $(wildcard tests/system_sandbox*.py)
 
 # The four builds that are tested: two compilers, plain and with the address
 # and undefined-behaviour sanitizers. Warnings are errors here only: a newer
@@ -326,10 +333,10 @@ SANITIZED = SANITIZE=1 CFLAGS='-O1 -g -fno-omit-frame-pointer'
 BUILDS = build build/clang build/gcc-asan build/clang-asan
 
 check-builds:
-	@$(STRICT) BUILD=build all units test-objects
-	@$(STRICT) BUILD=build/clang CC=clang all units
-	@$(STRICT) BUILD=build/gcc-asan CC=gcc $(SANITIZED) all units
-	@$(STRICT) BUILD=build/clang-asan CC=clang $(SANITIZED) all units
+	+@$(STRICT) BUILD=build all units test-objects
+	+@$(STRICT) BUILD=build/clang CC=clang all units
+	+@$(STRICT) BUILD=build/gcc-asan CC=gcc $(SANITIZED) all units
+	+@$(STRICT) BUILD=build/clang-asan CC=clang $(SANITIZED) all units
 	@$(MAKE) --no-print-directory inject-build
 
 # The parsers, with whatever libFuzzer thinks of: clang, both sanitizers, asserts
@@ -365,7 +372,7 @@ inject: deps-check
 	@tests/inject.py --build build/inject $(INJECT_ARGS)
 
 inject-build:
-	@$(STRICT) BUILD=build/inject INJECT=1 $(SANITIZED) \
+	+@$(STRICT) BUILD=build/inject INJECT=1 $(SANITIZED) \
 	    build/inject/ringswitch examples
 
 bench: deps-bench
@@ -391,6 +398,7 @@ help:
 	@echo 'make demo       two UML guests and the host on one network, in one command'
 	@echo 'make demo-rootless  two guests reach a web server through passt: no root, no tap'
 	@echo 'make check      all tests'
+	@echo 'make check-sandbox    all tests of the sandbox'
 	@echo 'make sandbox-images  the root file systems for the tests of the sandbox'
 	@echo 'make bench-sandbox   how fast a sandbox is up, and what it takes'
 	@echo 'make fuzz       the parsers, for FUZZ_SECONDS (60) each'
@@ -406,4 +414,4 @@ help:
 	@echo 'make deb        a Debian package, in build'
 	@echo 'make clean'
 
-.PHONY: all examples test-objects units peers demo demo-rootless check check-builds fuzz inject inject-build bench bench-compare bench-sandbox sandbox-images clean help
+.PHONY: all examples test-objects units peers demo demo-rootless check check-builds fuzz inject inject-build bench bench-compare bench-sandbox sandbox-images check-sandbox clean help

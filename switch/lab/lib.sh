@@ -60,7 +60,7 @@ write()
 		echo END
 	elif [ -n "$verbose" ]; then
 		printf '+ cat >%s, of:\n' "$(show "$1")" >&2
-		tee /dev/stderr >"$1"
+		tee "$1" | sed 's/^/+     /' >&2
 	else
 		cat >"$1"
 	fi
