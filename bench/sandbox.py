@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """What a sandbox costs: the time until its guests answer, and their memory.
 
     bench/sandbox.py [--guests 2,4,16] [--rounds 3]
