@@ -397,7 +397,7 @@ help:
 	@echo 'make deps-build install what building needs (as a user: say what)'
 	@echo 'make demo       two UML guests and the host on one network, in one command'
 	@echo 'make demo-rootless  two guests reach a web server through passt: no root, no tap'
-	@echo 'make check      all tests'
+	@echo 'make check      the tests; what is in guests of the sandbox: make check-sandbox'
 	@echo 'make check-sandbox    all tests of the sandbox'
 	@echo 'make sandbox-images  the root file systems for the tests of the sandbox'
 	@echo 'make bench-sandbox   how fast a sandbox is up, and what it takes'
