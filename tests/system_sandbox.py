@@ -132,6 +132,14 @@ def test_after_a_crash_down_finds_what_is_left(sandbox):
     assert up(sandbox).count("running") == 1
 
 
+def test_a_guest_killed_in_its_first_boot_is_whole_in_its_second(sandbox):
+    up(sandbox, "1")
+    # Within the seconds in which its kernel writes nothing of itself.
+    sandbox.do("kill", "guest1")
+    up(sandbox)
+    assert sandbox.do("ssh", "1", "hostname") == "guest1\n"
+
+
 def test_two_networks_a_router_between_and_a_sandbox_beside(sandbox):
     up(sandbox, "--names", "a,router,b", "--network", "front",
        "--network", "back=10.77.0.0/24", "--on", "router=front,back",

@@ -23,10 +23,13 @@ cat >/sandbox/init <<'END'
 mount -n -t proc proc /proc
 # The kernel's modules are in the directory of the host that hostfs= names.
 mount -n -t hostfs -o ro none /lib/modules 2>/dev/null
+# What says that a step is done is on the disk after what the step has done, or a
+# guest that is killed soon has files without their bytes ever after.
 if [ ! -e /sandbox/seeded ] && [ -b /dev/ubdb ]; then
 	tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id
 	# What is there already, such as /root, keeps its owner and mode.
 	if tar -xf /dev/ubdb -C / -p --no-same-owner --no-overwrite-dir; then
+		sync
 		echo >/sandbox/seeded
 	else
 		echo "sandbox: the seed on /dev/ubdb cannot be unpacked"
@@ -83,6 +86,7 @@ exec </dev/null >/dev/console 2>&1
 if [ -e /sandbox/first-boot ] && [ ! -e /sandbox/first-boot.status ]; then
 	status=0
 	(cd /root && exec /sandbox/first-boot) || status=$?
+	sync
 	echo "$status" >/sandbox/first-boot.status
 	printf '\nsandbox: first boot ended with status %s\n' "$status"
 fi
