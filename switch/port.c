@@ -112,6 +112,7 @@ struct port *port_new_at(struct ports *ps, const struct port_ops *ops,
 		.last_to = PORT_NONE,
 		.peer_uid = UINT32_MAX, /* nobody's */
 		.flood_at = PORT_NONE,
+		.blocked_at = PORT_NONE,
 		.run_frames = SINGLE_RUN_FRAMES,
 		.state = PORT_JOINING,
 		.since_ms = now_ms,
@@ -144,6 +145,26 @@ static void flood_leave(struct ports *ps, struct port *p)
 	ps->flood[p->flood_at] = last;
 	last->flood_at = p->flood_at;
 	p->flood_at = PORT_NONE;
+}
+
+static void blocked_join(struct ports *ps, struct port *p)
+{
+	if (p->blocked_at != PORT_NONE)
+		return;
+	p->blocked_at = ps->blocked_count;
+	ps->blocked[ps->blocked_count++] = p;
+}
+
+static void blocked_leave(struct ports *ps, struct port *p)
+{
+	struct port *last;
+
+	if (p->blocked_at == PORT_NONE)
+		return;
+	last = ps->blocked[--ps->blocked_count];
+	ps->blocked[p->blocked_at] = last;
+	last->blocked_at = p->blocked_at;
+	p->blocked_at = PORT_NONE;
 }
 
 static void notify(struct ports *ps, struct port *p, enum port_news news)
@@ -292,14 +313,13 @@ static void block(struct ports *ps, struct sw *sw, struct port *p,
 	if (!p->lagging)
 		port_note_pace(p, now_ms);
 	p->lagging = true;
-	ps->blocked_count++;
+	blocked_join(ps, p);
 	p->ops->wait_writable(sw, p);
 }
 
 static void unblock(struct ports *ps, struct port *p)
 {
-	if (p->blocked && !p->stalled)
-		ps->blocked_count--;
+	blocked_leave(ps, p);
 	p->blocked = false;
 }
 
@@ -423,7 +443,7 @@ void port_stall(struct ports *ps, struct port *p)
 	p->counters->stalls++;
 	if (p->queue_limit > PORT_QUEUE_PROBATION)
 		p->queue_limit = PORT_QUEUE_PROBATION;
-	ps->blocked_count--;
+	blocked_leave(ps, p);
 	trace_port_stalled(p, p->queue_count);
 	queue_drop(ps, p, DROP_STALLED);
 	if (!(p->flags & PORT_FLOOD_VARIES))

@@ -192,6 +192,7 @@ struct port {
 	enum port_state state;
 	uint16_t id;
 	uint16_t flood_at; /* place in ports->flood, or PORT_NONE */
+	uint16_t blocked_at; /* and in ports->blocked */
 	uint16_t mac_limit;
 	struct storm storms[STORM_KINDS];
 	uint64_t device; /* address of its network device; 0: it has none */
@@ -273,6 +274,7 @@ struct ports {
 	bool numbers[PORTS_MAX];       /* in use in names, less 1 */
 	uint16_t id_end;	       /* one past the highest in use ever */
 	struct port *flood[PORTS_MAX]; /* up and not stalled */
+	struct port *blocked[PORTS_MAX]; /* and not stalled */
 	struct port *dirty[PORTS_MAX]; /* a ring: has frames to flush */
 	struct port *starved[PORTS_MAX];
 	struct port *closing[PORTS_MAX];

@@ -99,11 +99,10 @@ static void judge_pace(struct ports *ps, struct port *p, uint64_t now_ms)
 
 void ports_stall_blocked(struct ports *ps, uint64_t now_ms)
 {
-	for (uint16_t i = 0; i < ps->id_end && ps->blocked_count; i++) {
-		struct port *p = ps->by_id[i];
+	/* From the end: one that is stalled leaves the list. */
+	for (uint16_t i = ps->blocked_count; i > 0; i--) {
+		struct port *p = ps->blocked[i - 1];
 
-		if (p->state != PORT_UP || !p->blocked || p->stalled)
-			continue;
 		judge_blocked(ps, p, now_ms);
 		if (!p->stalled)
 			judge_pace(ps, p, now_ms);
@@ -116,13 +115,9 @@ void port_starve(struct ports *ps, struct port *p, uint64_t now_ms)
 		return;
 	p->pool->starved = true;
 	ps->starved[ps->starved_count++] = p;
-	for (uint16_t i = 0; i < ps->id_end; i++) {
-		struct port *slow = ps->by_id[i];
-
-		if (slow->state == PORT_UP && slow->blocked &&
-		    !slow->stalled && now_ms < slow->slow_until_ms)
-			recall(ps, slow, p);
-	}
+	for (uint16_t i = 0; i < ps->blocked_count; i++)
+		if (now_ms < ps->blocked[i]->slow_until_ms)
+			recall(ps, ps->blocked[i], p);
 }
 
 bool port_fed(struct ports *ps, uint16_t starved_at)
