@@ -129,6 +129,7 @@ enum {
 	CONTROL_PIECE_MACS = 64,
 	CONTROL_PIECE_PLACES = 8192, /* of the MAC table, most of them empty */
 	TRAFFIC_MS = 2, /* since the last frame: frames flow */
+	BUSY_POLL_MAX_US = 1000,
 	CONTROL_SHARE = 4, /* time for frames to time for clients, if both want it */
 	/* Looking for other sides that are away, in a tick. */
 	LOOK_SHARE_NS = TICK_MS * 1000000 / 5,

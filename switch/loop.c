@@ -215,37 +215,6 @@ static void feed_starved(struct sw *sw)
 	}
 }
 
-/* Whether frames come in, now or a moment ago. */
-static bool has_traffic(const struct sw *sw)
-{
-	return sw->now_ms - sw->loop.traffic_ms <= TRAFFIC_MS;
-}
-
-/* Hand in what there is, and wait for something to happen, unless there is
- * something to do meanwhile. */
-static void submit(struct sw *sw)
-{
-	struct io_uring *ring = &sw->loop.ring;
-	uint64_t control_ns = control_wait_ns(sw, has_traffic(sw));
-	uint64_t join_ns = opener_join_wait_ns(sw, has_traffic(sw));
-	uint64_t wait_ns = control_ns < join_ns ? control_ns : join_ns;
-	struct __kernel_timespec wait = {
-		.tv_sec = (long long)(wait_ns / 1000000000),
-		.tv_nsec = (long long)(wait_ns % 1000000000),
-	};
-	struct io_uring_cqe *cqe;
-	int n = wait_ns == UINT64_MAX ? io_uring_submit_and_wait(ring, 1)
-		: wait_ns	      ? io_uring_submit_and_wait_timeout(
-						ring, &cqe, 1, &wait, NULL)
-				      : io_uring_submit_and_get_events(ring);
-
-	/* EBUSY, EAGAIN: the kernel wants completions read first. */
-	assert(n >= 0 || n == -EINTR || n == -EBUSY || n == -EAGAIN ||
-	       n == -ETIME);
-	if (n > 0)
-		sw->loop.counters.submissions += (unsigned)n;
-}
-
 /* A round has brought @frames. */
 static void count_round(struct sw *sw, uint64_t frames)
 {
@@ -262,7 +231,7 @@ static void one_round(struct sw *sw)
 {
 	uint64_t frames = sw->forward.frames;
 
-	submit(sw);
+	loop_wait(sw);
 	sw->forward.round_ns = clock_now_ns();
 	sw->now_ms = sw->forward.round_ns / 1000000;
 	drain(sw);
@@ -273,8 +242,8 @@ static void one_round(struct sw *sw)
 	} while (sw->ports.dirty_count);
 	count_round(sw, sw->forward.frames - frames);
 	if (sw->control)
-		control_run(sw, has_traffic(sw));
-	opener_join_run(sw, has_traffic(sw));
+		control_run(sw, loop_has_traffic(sw));
+	opener_join_run(sw, loop_has_traffic(sw));
 	if (sw->mirrors_changed)
 		observe_find_mirrors(sw);
 	sw->mirrors_changed = false;

@@ -4,7 +4,8 @@
  * A round: wait for completions, hand each to its handler, then what was
  * deferred: flush the ports that have frames queued, read on where buffers
  * have come back, close what is to be closed. Nothing is submitted anywhere
- * but at the start of the next round (unless the submission queue is full).
+ * but at the start of the next round (unless the submission queue is full);
+ * loop_wait.c does that, and waits.
  * Requests are put together in loop_submit.c, their answers are handed out in
  * loop.c; loop_ring.c makes the ring, and says what it may be used for.
  *
@@ -72,6 +73,7 @@ struct loop {
 	bool fixed_files; /* it takes registered descriptors only */
 	bool tick_armed, trim_armed, second_armed;
 	uint64_t traffic_ms; /* when frames came in last */
+	uint32_t busy_poll_us;
 	uint64_t watchdog_ms; /* how often systemd is told; 0: never */
 	struct __kernel_timespec tick, trim, second, watchdog;
 	struct loop_counters counters;
@@ -80,10 +82,12 @@ struct loop {
 
 /*
  * Make the ring, find out what the kernel has, leaving out what @without
- * (options.h) forbids, and shut out all that is not needed. Who calls this is
- * the only process that can use it. Returns 0, or -errno with a line in @why.
+ * (options.h) forbids, and shut out all that is not needed. Before sleeping,
+ * @busy_poll_us are spent on looking. Who calls this is the only process that can
+ * use it. Returns 0, or -errno with a line in @why.
  */
-int loop_init(struct loop *loop, unsigned without, char *why, size_t why_bytes);
+int loop_init(struct loop *loop, unsigned without, uint32_t busy_poll_us,
+	      char *why, size_t why_bytes);
 void loop_fini(struct loop *loop);
 
 /*
@@ -107,6 +111,13 @@ void loop_port_files_remove(struct sw *sw, const struct port *p);
 /* For loop_submit.c: let @sqe name its descriptor in the way that the ring
  * wants. */
 void loop_file_use(struct loop *loop, struct io_uring_sqe *sqe);
+
+/* Whether frames come in, now or a moment ago. */
+bool loop_has_traffic(const struct sw *sw);
+
+/* Hand in what there is, and wait for something to happen, unless there is
+ * something to do meanwhile. */
+void loop_wait(struct sw *sw);
 
 /* Run until sw->stopping. */
 void loop_run(struct sw *sw);

@@ -64,10 +64,12 @@ static bool has_multishot_read(struct loop *loop)
 
 static int make_ring(struct loop *loop)
 {
+	/* It says whether it is worth looking. */
+	const unsigned tell = loop->busy_poll_us ? IORING_SETUP_TASKRUN_FLAG : 0;
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_SINGLE_ISSUER |
 			 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
-			 IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED,
+			 IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED | tell,
 		.cq_entries = RING_CQ_ENTRIES,
 	};
 	int err = -ENOMEM;
@@ -134,11 +136,13 @@ static int enable_ring(struct loop *loop)
 				 IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
-int loop_init(struct loop *loop, unsigned without, char *why, size_t why_bytes)
+int loop_init(struct loop *loop, unsigned without, uint32_t busy_poll_us,
+	      char *why, size_t why_bytes)
 {
 	int err;
 
 	memset(loop, 0, sizeof(*loop));
+	loop->busy_poll_us = busy_poll_us;
 	err = make_ring(loop);
 	if (err)
 		return explain(err, why, why_bytes);

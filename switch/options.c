@@ -19,6 +19,7 @@ enum option_id {
 	OPT_READY_FD,
 	OPT_AGEING,
 	OPT_MAC_TABLE,
+	OPT_BUSY_POLL,
 	OPT_MODE,
 	OPT_GROUP,
 	OPT_USER,
@@ -56,6 +57,7 @@ static const struct {
 	[OPT_READY_FD] = { "ready-fd", "N", "write a line to descriptor N when guests can attach" },
 	[OPT_AGEING] = { "ageing", "SECONDS", "forget a silent MAC address after (300; 0: never)" },
 	[OPT_MAC_TABLE] = { "mac-table", "ENTRIES", "room for MAC addresses (16384), up to a power of two" },
+	[OPT_BUSY_POLL] = { "busy-poll", "USEC", "while frames flow, look so long for the next before sleeping (0)" },
 	[OPT_MODE] = { "mode", "OCTAL", "permissions of sockets (0777 less the umask)" },
 	[OPT_GROUP] = { "group", "GROUP", "group of sockets, with permissions 0770 unless --mode" },
 	[OPT_USER] = { "user", "USER", "run as this user when everything is open, in its groups and --group" },
@@ -166,6 +168,12 @@ static const char *take_number(struct options *o, enum option_id id,
 			return "64 to 1048576 entries";
 		o->mac_entries = (uint32_t)value;
 		return NULL;
+	case OPT_BUSY_POLL:
+		value = value_number(text, 10, 0, BUSY_POLL_MAX_US);
+		if (value < 0)
+			return "0 to 1000 microseconds";
+		o->busy_poll_us = (uint32_t)value;
+		return NULL;
 	case OPT_PORTS_PER_UID:
 		value = value_number(text, 10, 1, PORTS_MAX);
 		if (value < 0)
@@ -263,6 +271,7 @@ static const char *take(struct options *o, enum option_id id, const char *text,
 	case OPT_READY_FD:
 	case OPT_AGEING:
 	case OPT_MAC_TABLE:
+	case OPT_BUSY_POLL:
 	case OPT_PORTS_PER_UID:
 	case OPT_MODE:
 		return take_number(o, id, text);

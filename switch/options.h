@@ -38,6 +38,7 @@ struct options {
 	int ready_fd;	     /* -1: none */
 	uint32_t ageing_s;   /* 0: never */
 	uint32_t mac_entries;
+	uint32_t busy_poll_us; /* loop_wait.c */
 	int mode;	     /* of sockets; -1: not said */
 	gid_t group;	     /* of sockets, and of a user; (gid_t)-1: not said */
 	uid_t user;	     /* to run as (privilege.h); (uid_t)-1: not said */

@@ -66,6 +66,8 @@ static void say_numbers(const struct listener_of_words *to,
 		say_number(to, "--ageing", "%" PRIu32, o->ageing_s);
 	if (o->mac_entries != MAC_ENTRIES_DEFAULT)
 		say_number(to, "--mac-table", "%" PRIu32, o->mac_entries);
+	if (o->busy_poll_us)
+		say_number(to, "--busy-poll", "%" PRIu32, o->busy_poll_us);
 	if (o->mode >= 0)
 		say_number(to, "--mode", "%04o", (unsigned)o->mode);
 	if (o->group != (gid_t)-1)

@@ -107,7 +107,7 @@ int sw_init(struct sw *sw, struct options *o, char *why, size_t why_bytes)
 		return err;
 	}
 	sw->watch_stdin = !o->daemon && isatty(STDIN_FILENO);
-	err = loop_init(&sw->loop, o->without, why, why_bytes);
+	err = loop_init(&sw->loop, o->without, o->busy_poll_us, why, why_bytes);
 	if (err)
 		return err;
 	if (sd_watchdog_enabled(0, &watchdog_us) > 0)

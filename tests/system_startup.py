@@ -415,7 +415,7 @@ def test_help_and_version_are_no_failure(option):
 
 
 OPTIONS = ["unix", "tap", "hub", "daemon", "pidfile", "ready-fd", "ageing",
-           "mac-table", "mode", "group", "allow-uid", "allow-gid", "without",
+           "mac-table", "busy-poll", "mode", "group", "allow-uid", "allow-gid", "without",
            "help", "version"]
 
 

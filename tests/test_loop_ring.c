@@ -31,7 +31,7 @@ static int open_ring(unsigned without)
 {
 	char why[256];
 
-	if (loop_init(&loop, without, why, sizeof(why))) {
+	if (loop_init(&loop, without, 0, why, sizeof(why))) {
 		print_error("%s\n", why);
 		return -1;
 	}

@@ -42,6 +42,7 @@ static void without_options_it_is_uml_switch(void **state)
 	assert_int_equal(o.port_count, 0);
 	assert_false(o.hub || o.daemon);
 	assert_int_equal(o.ageing_s, 300);
+	assert_int_equal(o.busy_poll_us, 0);
 	assert_int_equal(o.mac_entries, 16384);
 	assert_int_equal(o.listeners[0].mode, -1);
 }
@@ -220,6 +221,8 @@ static void bad_values_are_named(void **state)
 	refused("--ageing -1", "--ageing '-1'");
 	refused("--ageing 5s", "--ageing '5s'");
 	refused("--ageing 1000001", "--ageing");
+	refused("--busy-poll 1001", "--busy-poll '1001'");
+	refused("--busy-poll -1", "--busy-poll");
 	refused("--mac-table 63", "--mac-table '63'");
 	refused("--mac-table 99999999999999999999", "--mac-table");
 	refused("--mode 888", "--mode '888'");

@@ -92,14 +92,15 @@ static void short_words_are_said_as_long_ones(void **state)
 static void every_option_is_said(void **state)
 {
 	(void)state;
-	parse_line("--ageing 7 --mac-table 128 --mode 660 --group 5 "
+	parse_line("--ageing 7 --mac-table 128 --busy-poll 50 --mode 660 --group 5 "
 		   "--allow-uid 3 --allow-uid 4 --allow-gid 6 --pidfile /p --user 8 "
 		   "--ports-per-uid 9 "
 		   "--metrics 127.0.0.1:80 --without multishot-read "
 		   "--without fixed-files --control /c,mode=600 --monitor none --listen bess:/b "
 		   "--port fd:7,mirror=x");
 	expect_line("--listen bess:/b,mode=0660,group=5 --port fd:7,mirror=x "
-		    "--pidfile /p --ageing 7 --mac-table 128 --mode 0660 "
+		    "--pidfile /p --ageing 7 --mac-table 128 --busy-poll 50 "
+		    "--mode 0660 "
 		    "--group 5 --user 8 --allow-uid 3 --allow-uid 4 --allow-gid 6 "
 		    "--ports-per-uid 9 "
 		    "--control /c,mode=0600 --monitor none "
@@ -255,6 +256,8 @@ static void some_numbers(struct words *w)
 		add_pair(w, "--ageing", "%u", below(1000));
 	if (below(2))
 		add_pair(w, "--mac-table", "%u", 64 + below(1000));
+	if (below(2))
+		add_pair(w, "--busy-poll", "%u", below(1001));
 	if (below(3) == 0)
 		add_pair(w, "--mode", "%o", below(01000));
 	if (below(3) == 0)
