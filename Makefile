@@ -37,7 +37,8 @@ CTL_O    := $(CTL_C:%.c=$(BUILD)/%.o) $(BUILD)/switch/value.o
 RINGTAP_O := $(RINGTAP_C:%.c=$(BUILD)/%.o) $(BUILD)/tap/tap.o
 LIBS := -luring -lbsd -lsystemd -lbpf -lpcap -ljansson -lmicrohttpd -lcap-ng \
         -lseccomp -lpthread
-BENCH_O  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
+# The relay is a program of its own, for the benchmark and its tests alone.
+BENCH_O  := $(patsubst %.c,$(BUILD)/%.o,$(filter-out bench/relay.c,$(wildcard bench/*.c)))
 
 # A unit test links the file it is about and that file's few needs.
 UNITS := $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
@@ -145,6 +146,10 @@ $(BUILD)/ringbench: $(BENCH_O)
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@ -ljansson
 
+$(BUILD)/relay: $(BUILD)/bench/relay.o
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) $^ -o $@
+
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $@"
@@ -192,7 +197,7 @@ $(BUILD)/tests/test_$(1): $(BUILD)/tests/test_$(1).o $(NEEDS_$(1):%=$(BUILD)/%.o
 endef
 $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
 
-units: $(UNIT_BINS)
+units: $(UNIT_BINS) $(BUILD)/relay
 
 -include $(shell find $(BUILD)/switch $(BUILD)/tap $(BUILD)/tests $(BUILD)/bench -name '*.d' 2>/dev/null)
 
@@ -376,7 +381,7 @@ inject-build:
 	    build/inject/ringswitch examples
 
 bench: deps-bench
-	@$(MAKE) --no-print-directory peers $(PEERS)/.ovs all
+	@$(MAKE) --no-print-directory peers $(PEERS)/.ovs all $(BUILD)/relay
 	@$(OWN) -- $(WITH_PEERS) bench/run.py --json build/bench.json $(BENCH_ARGS)
 
 # What got slower or faster from the commit BASE to HEAD, or to this tree.

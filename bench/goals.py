@@ -6,12 +6,13 @@ import scenarios
 import tables
 from devices import BRIDGE, OVS
 from report import at_least, at_most
-from scenarios import ADDRESSES, FLOOR, LONE, ONE_CORE, PORTS
-from switches import OWN, UML, VDE
+from scenarios import ADDRESSES, FLOOR, LONE, ONE_CORE, OWN_POLL, PORTS
+from switches import OWN, RELAY, UML, VDE
 
 SOCKETS = [UML, VDE]
 CPU, RATE, BITS = "switch_cpu_ns_per_frame", "frames_per_s", "bits_per_s"
 CPU_TO_FLOOR = 1.3
+CPU_TO_RELAY, RATE_TO_RELAY = 1.1, 0.95
 RATE_TO_PEERS = {2: 2, 200: 6, 1000: 20}
 FLAT = 0.15
 TAIL_TO_PEERS = 0.5
@@ -71,8 +72,12 @@ def latencies(runs):
     p50 = "latency_p50_ns"
     return [
         *(at_most(f"lone frame, {where}, p50 / {who}",
-                  to(runs, scenario, names, p50, min), 1)
-          for scenario, where in ((LONE, "free"), (ONE_CORE, "one core"))
+                  report.ratios(runs.values(scenario, name, p50),
+                                tables.best_peer(runs, scenario, p50, min,
+                                                 names)), 1)
+          for scenario, where, name in (
+              (LONE, "free", OWN), (LONE, "free, --busy-poll", OWN_POLL),
+              (ONE_CORE, "one core", OWN))
           for who, names in (("best of uml_switch and vde_switch", SOCKETS),
                              (OVS, [OVS]), (BRIDGE, [BRIDGE]))),
         *tails(runs, "best of uml_switch and vde_switch", SOCKETS),
@@ -107,8 +112,12 @@ def transfers(runs):
 
 
 def promises(runs):
-    """What was reached before and must stay."""
+    """What was reached before and must stay; and how near the relay is."""
     return [
+        at_most("switch CPU per 1500-byte frame, daemon ports / relay",
+                to(runs, "kinds/uml", [RELAY], CPU, min), CPU_TO_RELAY),
+        at_least("frames/s, daemon ports / relay",
+                 to(runs, "kinds/uml", [RELAY], RATE, max), RATE_TO_RELAY),
         at_most("loss, one busy sender, %", report.spread(
             100 * v for v in own(runs, "kinds/uml", "loss").values()),
                 LOSS_PERCENT, digits=3),

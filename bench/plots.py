@@ -12,17 +12,20 @@ import report
 import scenarios
 import tables
 from devices import BRIDGE, OVS
-from switches import OWN, UML, VDE
+from switches import OWN, RELAY, UML, VDE
 
 WIDTH, HEIGHT = 760, 440
 FONT = "DejaVu Sans,Helvetica,Arial,sans-serif"
 # Of Okabe and Ito: told apart by those who do not see all colours as well.
 COLOURS = {OWN: "#0072b2", scenarios.OWN_BESS: "#56b4e9",
+           scenarios.OWN_POLL: "#56b4e9",
            guests.JUMBO: "#003f66", UML: "#d55e00", VDE: "#e69f00",
-           BRIDGE: "#009e73", OVS: "#cc79a7", scenarios.FLOOR: "#666666",
-           guests.OWN_TAP: "#666666", bridges.DIRECT: "#666666"}
+           BRIDGE: "#009e73", OVS: "#cc79a7", RELAY: "#7a4b2a",
+           scenarios.FLOOR: "#666666", guests.OWN_TAP: "#666666",
+           bridges.DIRECT: "#666666"}
 FLOOR_TEXT = "no switch (floor)"
-TEXTS = {scenarios.FLOOR: FLOOR_TEXT,
+RELAY_TEXT = "a relay (no switch)"
+TEXTS = {scenarios.FLOOR: FLOOR_TEXT, RELAY: RELAY_TEXT,
          guests.OWN_TAP: "no switch, a tap of its own"}
 # Labels beside the ends of lines keep so much of the height free for each.
 LABEL_STEP = 0.055
@@ -256,7 +259,9 @@ def series_of(runs, points, measure, names=tuple(tables.NAMES)):
     return found
 
 
-SWITCHES = [name for name in tables.NAMES if name != scenarios.FLOOR]
+# The floor is a line of its own; the relay has one point where ports are counted.
+SWITCHES = [name for name in tables.NAMES
+            if name not in (RELAY, scenarios.FLOOR)]
 
 
 def numbered(group, counts):
@@ -283,7 +288,7 @@ def line_plots(runs, rounds):
         Plot("load", "The latency that 99.9 % of all frames keep, "
              "by load", "p99.9 in microseconds, from when it was due",
              series_of(runs, numbered("load", scenarios.RATES), tables.P999,
-                       SWITCHES), rounds,
+                       [*SWITCHES, RELAY]), rounds,
              "frames of 1500 bytes a second, at a fixed rate"),
     ]
 

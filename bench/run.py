@@ -2,7 +2,8 @@
 """Measure ringswitch side by side with other switches, in one run.
 
 With uml_switch, vde_switch, the Linux bridge and Open vSwitch, and with what this
-machine's kernel costs without any switch (the floor); its kinds of ports with each
+machine's kernel costs without any switch (the floor) and with the smallest
+program that can stand where a switch does (the relay); its kinds of ports with each
 other; the filters on its taps with those of Linux bridges; and a switch that is
 watched with one that is not.
 Rounds are interleaved: A B C A B C ... Prints Markdown tables and writes them to
@@ -124,6 +125,12 @@ class Rounds:
         return f"{'at most ' if self._left_out else ''}{self.count}"
 
 
+def why_missing(kind):
+    if kind.name == switches.RELAY:
+        return f"no {kind.program}; make bench builds it beside ringswitch"
+    return f"{kind.program} is not installed"
+
+
 class Bench:
     """One run of everything that is wanted."""
 
@@ -136,7 +143,7 @@ class Bench:
                              filter(self.wants, NAMES), self.late)
         known = switches.known_kinds(arguments.switch)
         self.kinds = [kind for kind in known if kind.is_there()]
-        self.left_out |= {kind.name: f"{kind.program} is not installed"
+        self.left_out |= {kind.name: why_missing(kind)
                           for kind in known if not kind.is_there()}
         self.peers, missing = tcp.load_lab("lab_peers",
                                            ["ip", "nsenter", "busybox"])
@@ -148,9 +155,13 @@ class Bench:
             self.left_out["ports on taps"] = devices.why_no_taps()
 
     def versions(self):
-        return ({kind.name: kind.version() for kind in self.kinds}
+        return ({kind.name: kind.version() for kind in self.real_switches()}
                 | devices.versions() | bridges.versions()
                 | filters.versions())
+
+    def real_switches(self):
+        """Without the relay, which nobody uses and has no version."""
+        return [kind for kind in self.kinds if kind.name != switches.RELAY]
 
     def wants(self, name):
         return not self.arguments.only or name in self.arguments.only
@@ -190,8 +201,8 @@ class Bench:
             return
         tell("booting UML guests on every switch")
         with contextlib.ExitStack() as stack:
-            field = guests.Guests(self.kinds, self.arguments.quick, directory,
-                                  stack, self.runs.add)
+            field = guests.Guests(self.real_switches(), self.arguments.quick,
+                                  directory, stack, self.runs.add)
             if field.missing:
                 self.left_out["TCP of UML guests"] = field.missing
                 return
@@ -201,7 +212,7 @@ class Bench:
     def _bridges(self, name):
         for number in self.rounds.of(name):
             why = bridges.run(
-                name, self.kinds, 1 if self.arguments.quick else 3,
+                name, self.real_switches(), 1 if self.arguments.quick else 3,
                 lambda scenario, switch, result, number=number:
                 self.runs.add(scenario, switch, number, result))
             if why:
@@ -224,6 +235,11 @@ class Bench:
 
 # What is said -------------------------------------------------------------------
 
+RELAY_NOTE = ("The relay is no switch but the smallest program that can stand "
+              "between two daemon ports: it passes on whatever comes, up to 64 "
+              "frames at a time, and looks at none of them.")
+
+
 def all_targets(runs, partial):
     found = [*goals.all_goals(runs), *filter_report.targets(runs),
              *watching_report.targets(runs)]
@@ -239,7 +255,7 @@ def markdown(bench, facts, drawn):
              f"{bench.rounds.text().capitalize()} interleaved rounds; medians "
              "with the smallest and the largest. Ratios are taken round by "
              "round; the best peer is the best of uml_switch, vde_switch and "
-             "Open vSwitch in that round.", ""]
+             "Open vSwitch in that round.", "", RELAY_NOTE, ""]
     for title, text in tables.all_tables(runs):
         parts += [f"## {title}", "", text, ""]
     for text in [*filter_report.tables(runs), *watching_report.tables(runs)]:

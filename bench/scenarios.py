@@ -4,6 +4,7 @@ A scenario is a mode of ringbench with its options, and who takes part in it, ea
 in one way to attach. Switches with sockets are started for each run, so nothing
 learnt or queued is carried over; those with devices stay (devices.py). The floor
 takes part like a switch: it is what the kernel's sockets and taps cost with none.
+So does the relay, where two ports are enough: what any process between them costs.
 """
 import contextlib
 import dataclasses
@@ -12,10 +13,11 @@ import devices
 import runner
 import switches
 from devices import BRIDGE, OVS
-from switches import OWN, UML, VDE
+from switches import OWN, RELAY, UML, VDE
 
 FLOOR = "floor"
 OWN_BESS = f"{OWN}, bess"
+OWN_POLL = f"{OWN}, busy-poll"
 JUMBO_BYTES = 9000
 PORTS = [2, 20, 200, 1000]
 ADDRESSES = [1, 100, 1000, 10000, 50000]
@@ -35,7 +37,10 @@ LONE, ONE_CORE = "latency/free", "latency/one-core"
 
 IN_UML = {OWN: "uml", UML: "uml", VDE: "uml"}
 IN_TAPS = {BRIDGE: "tap", OVS: "tap"}
+# Where lone frames are: with --busy-poll as well.
+POLLING = {OWN_POLL: "uml-poll"}
 ALL = IN_UML | IN_TAPS
+BOUNDS = {RELAY: "uml", FLOOR: "uml"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +81,7 @@ def seconds(quick, usual=1.0):
 
 def kinds(quick):
     rate = ["rate", *seconds(quick)]
-    both = {"uml": IN_UML | {FLOOR: "uml"},
+    both = {"uml": IN_UML | BOUNDS,
             "vde": {OWN: "vde", VDE: "vde", FLOOR: "vde"},
             **{client: {OWN: client, FLOOR: client}
                for client in CLIENTS[2:]},
@@ -91,7 +96,7 @@ def ports(quick):
     """One busy pair, and others that stand there and are not spoken to."""
     return [Scenario(f"ports/{count}", ["rate", *seconds(quick), "--idle-ports",
                                         str(count - 2)],
-                     ALL | ({FLOOR: "uml"} if count == PORTS[0] else {}),
+                     ALL | (BOUNDS if count == PORTS[0] else {}),
                      ports=count)
             for count in (PORTS[:3] if quick else PORTS)]
 
@@ -127,20 +132,21 @@ def sizes(quick):
 
 def latency(quick):
     lone, repeats = ["latency", "--count", "500"], 1 if quick else 3
-    return [Scenario(LONE, lone, ALL | {FLOOR: "uml"}, repeats=repeats),
-            Scenario(ONE_CORE, lone, ALL | {FLOOR: "uml"}, repeats=repeats,
-                     one_core=True)]
+    who = ALL | POLLING | BOUNDS
+    return [Scenario(LONE, lone, who, repeats=repeats),
+            Scenario(ONE_CORE, lone, who, repeats=repeats, one_core=True)]
 
 
 def load(quick):
     """Latency of all frames at a fixed rate, from when they were due."""
     return [Scenario(f"load/{rate}", ["rate", *seconds(quick), "--rate",
-                                      str(rate)], ALL)
+                                      str(rate)], ALL | POLLING | {RELAY: "uml"})
             for rate in (RATES[:2] if quick else RATES)]
 
 
 def roundtrip(quick):
-    return [Scenario("roundtrip", ["roundtrip", *seconds(quick, 0.5)], ALL,
+    return [Scenario("roundtrip", ["roundtrip", *seconds(quick, 0.5)],
+                     ALL | POLLING | {RELAY: "uml"},
                      repeats=1 if quick else 2)]
 
 

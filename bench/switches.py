@@ -16,12 +16,15 @@ import tempfile
 import time
 
 OWN, UML, VDE = "ringswitch", "uml_switch", "vde_switch"
+# Not a switch, but the smallest program that can stand where one does: relay.c.
+RELAY = "relay"
 READY_TIMEOUT_S = 10
 STOP_TIMEOUT_S = 3
 # More than any scenario attaches; vde_switch has 32 unless told.
 VDE_PORTS = 1100
 # Room for the scenario with the most addresses, where there is a choice.
 ADDRESSES = 131072
+BUSY_POLL_US = 50
 LISTENING_FLAG = 0x10000
 # For names of taps, of which there may be many at once.
 serial_numbers = itertools.count()
@@ -101,6 +104,7 @@ def ringswitch(program, name=OWN):
     return Kind(name, program, None, {
         "uml": ("--unix {0}/ctl", socket),
         "uml-large": (f"--unix {{0}}/ctl --mac-table {ADDRESSES}", socket),
+        "uml-poll": (f"--unix {{0}}/ctl --busy-poll {BUSY_POLL_US}", socket),
         "vde": ("--listen vde:{0}/vde", "{0}/vde/ctl"),
         "bess": ("--listen bess:{0}/ctl", socket),
         "bess-host": ("--listen bess:{0}/ctl --tap {tap0}", socket),
@@ -113,8 +117,15 @@ def ringswitch(program, name=OWN):
     })
 
 
+def relay(program):
+    """What is built beside the ringswitch at the path @program; two guests of
+    daemon ports are all that it takes."""
+    return Kind(RELAY, str(pathlib.Path(program).absolute().parent / RELAY),
+                None, {"uml": ("{0}/ctl", "{0}/ctl")})
+
+
 def known_kinds(program):
-    """All three, ringswitch first; @program is the path of ours."""
+    """All three, ringswitch first; @program is the path of ours. And the relay."""
     vde = f"-n {VDE_PORTS} -s {{0}}/vde"
     return [
         ringswitch(program),
@@ -131,6 +142,7 @@ def known_kinds(program):
             "to-host": (f"{vde} -t {{tap0}}", "{0}/vde/ctl"),
             "to-guests": (f"{vde} -t {{tap0}}", "{0}/vde/ctl"),
         }),
+        relay(program),
     ]
 
 

@@ -8,12 +8,12 @@ import guests
 import report
 import scenarios
 from devices import BRIDGE, OVS
-from switches import OWN, UML, VDE
+from switches import OWN, RELAY, UML, VDE
 
 PEERS = [UML, VDE, OVS]
-OWN_NAMES = [OWN, scenarios.OWN_BESS, guests.JUMBO]
-NAMES = [*OWN_NAMES, UML, VDE, BRIDGE, OVS, scenarios.FLOOR, guests.OWN_TAP,
-         bridges.DIRECT]
+OWN_NAMES = [OWN, scenarios.OWN_POLL, scenarios.OWN_BESS, guests.JUMBO]
+NAMES = [*OWN_NAMES, UML, VDE, BRIDGE, OVS, RELAY, scenarios.FLOOR,
+         guests.OWN_TAP, bridges.DIRECT]
 HIGH, LOW = max, min
 
 

@@ -155,6 +155,8 @@ def test_pictures_name_axes_units_and_every_switch(pictures):
             assert switch in words, (name, switch)
     for name in "ports", "addresses", "kinds", "cpu", "latency":
         assert plots.FLOOR_TEXT in words_in(pictures[name]), name
+    assert {name for name, svg in pictures.items() if plots.RELAY_TEXT in
+            words_in(svg)} == {"load", "kinds", "cpu", "latency"}
 
 
 def test_pictures_of_the_same_runs_are_the_same_small_files(pictures, tmp_path):
