@@ -306,7 +306,7 @@ WITH_PEERS = env PATH="$(PEERS_PATH):$$PATH:/usr/sbin" /usr/bin/python3
 check: deps-check
 	@$(MAKE) --no-print-directory peers
 	@$(MAKE) --no-print-directory -j2 check-builds sandbox-images
-	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=2
+	@$(MAKE) --no-print-directory -j2 fuzz FUZZ_SECONDS=2
 	@echo 'make: system tests, in two halves at once: some minutes'
 	@$(MAKE) --no-print-directory -k -j2 --output-sync=target \
 	    check-half-1 check-half-2

@@ -274,7 +274,7 @@ struct ports {
 	bool numbers[PORTS_MAX];       /* in use in names, less 1 */
 	uint16_t id_end;	       /* one past the highest in use ever */
 	struct port *flood[PORTS_MAX]; /* up and not stalled */
-	struct port *blocked[PORTS_MAX]; /* and not stalled */
+	struct port *blocked[PORTS_MAX]; /* those that are, and not stalled */
 	struct port *dirty[PORTS_MAX]; /* a ring: has frames to flush */
 	struct port *starved[PORTS_MAX];
 	struct port *closing[PORTS_MAX];

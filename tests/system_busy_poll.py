@@ -40,10 +40,16 @@ def test_while_frames_flow_it_does_not_sleep_between_them(
     switch = cleanup.enter_context(lab.Switch(*option, workdir=tmp_path))
     sender, receiver = (cleanup.enter_context(lab.Client(switch.socket))
                         for _ in range(2))
+
+    def sleeps_often():
+        before = sleeps(switch.switch_pid())
+        one_by_one(sender, receiver, FRAMES)
+        return sleeps(switch.switch_pid()) - before > FRAMES / 2
+
     one_by_one(sender, receiver, 10)
-    before = sleeps(switch.switch_pid())
-    one_by_one(sender, receiver, FRAMES)
-    assert (sleeps(switch.switch_pid()) - before > FRAMES / 2) == often
+    # Where others keep the machine busy, a frame may be late for long.
+    lab.wait_until(lambda: sleeps_often() == often, "the switch to " + (
+        "sleep between frames" if often else "look for frames"))
 
 
 def test_when_frames_have_ceased_it_sleeps(tmp_path, cleanup):

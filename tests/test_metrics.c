@@ -185,7 +185,8 @@ static void a_port_s_numbers_are_of_one_moment(void **state)
 	(void)state;
 	scrape(300, true, METRICS_PIECE_MIN, text, more_traffic);
 	assert_true(traffic > 100);
-	for (unsigned id = 0; id < 300; id++) {
+	/* Some of all pieces: looking for each takes minutes with sanitizers. */
+	for (unsigned id = 0; id < 300; id += 7) {
 		long long received = of_port("received_frames_total", id, "");
 
 		assert_true(received > 0);

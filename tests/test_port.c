@@ -167,6 +167,27 @@ static void while_nobody_is_starved_a_port_may_stand_still_longer(void **state)
 	assert_true(port_at(1)->stalled);
 }
 
+static void of_many_that_stand_still_those_that_go_on_are_not_stalled(void **state)
+{
+	(void)state;
+	fake_add(&net, 4);
+	for (unsigned at = 1; at < 5; at++) {
+		net.fakes[at].room = 0;
+		unicast(0, at, at);
+	}
+	fake_flush(&net);
+	assert_int_equal(net.ports.blocked_count, 4);
+	fake_writable(&net, 2, UINT32_MAX);
+	fake_writable(&net, 4, UINT32_MAX);
+	assert_int_equal(net.ports.blocked_count, 2);
+	tick_after(STALL_MS);
+	for (unsigned at = 1; at < 5; at++)
+		assert_int_equal(port_at(at)->stalled, at % 2);
+	assert_int_equal(net.ports.blocked_count, 0);
+	fake_writable(&net, 1, 1);
+	assert_int_equal(net.ports.blocked_count, 0);
+}
+
 static void a_port_that_takes_next_to_nothing_is_stalled_too(void **state)
 {
 	(void)state;
@@ -619,6 +640,7 @@ int main(void)
 		TEST(a_queue_has_a_limit_and_what_is_beyond_is_counted),
 		TEST(a_port_that_stands_still_is_stalled_and_gives_buffers_back),
 		TEST(while_nobody_is_starved_a_port_may_stand_still_longer),
+		TEST(of_many_that_stand_still_those_that_go_on_are_not_stalled),
 		TEST(a_port_that_takes_next_to_nothing_is_stalled_too),
 		TEST(a_slow_port_that_keeps_taking_is_not_stalled),
 		TEST(frames_for_a_stalled_port_are_dropped_at_once),
