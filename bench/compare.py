@@ -8,6 +8,7 @@ The exit status is 1 if something got slower by more than 25 %, or cannot be
 measured any more; 2 if the command line is wrong or a commit cannot be built.
 """
 import argparse
+import collections
 import contextlib
 import dataclasses
 import json
@@ -185,12 +186,16 @@ def table(rows):
 
 
 def broken(runs):
-    """{scenario: why} of those that only head cannot do any more."""
-    errors = {side: {run["scenario"]: run["result"]["error"]
-                     for run in runs.errors() if run["switch"] == side}
+    """{scenario: why} of those that only head cannot do any more, most of the time:
+    once may be the machine's doing."""
+    errors = {side: [run for run in runs.errors() if run["switch"] == side]
               for side in SIDES}
-    return {name: why for name, why in errors[HEAD].items()
-            if name not in errors[BASE]}
+    rounds = 1 + max((run["number"] for run in runs.all), default=0)
+    failures = collections.Counter(run["scenario"] for run in errors[HEAD])
+    before = {run["scenario"] for run in errors[BASE]}
+    return {run["scenario"]: run["result"]["error"] for run in errors[HEAD]
+            if 2 * failures[run["scenario"]] > rounds
+            and run["scenario"] not in before}
 
 
 def statement(rows, runs):
@@ -207,7 +212,7 @@ def statement(rows, runs):
     same = [row for row in rows if row.verdict == interval.SAME]
     if same:
         hidden = max(same, key=lambda row: row.found.high)
-        lines.append("Of what shows no difference, the least sure is "
+        lines.append("Of what is not told from noise, the least sure is "
                      + hidden.text() + ".")
     return lines + untold(rows, runs)
 

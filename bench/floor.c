@@ -251,16 +251,19 @@ void floor_compare(const struct settings *s, const json_t *floor,
 
 	if (!near || !far)
 		return;
-	if (json_object_get(result, "switch_cpu_ns_per_frame"))
+	if (json_is_number(json_object_get(result, "switch_cpu_ns_per_frame")))
 		result_ratio(result, "cpu_x_floor",
 			     value_of(result, "switch_cpu_ns_per_frame"),
 			     value_of(near, "receive_ns") +
 			     value_of(far, "send_ns"));
-	if (json_object_get(result, "latency_p50_ns"))
+	if (json_is_number(json_object_get(result, "latency_p50_ns")))
 		result_ratio(result, "latency_p50_x_floor",
 			     value_of(result, "latency_p50_ns"),
 			     value_of(near, "latency_p50_ns") +
 			     value_of(far, "latency_p50_ns"));
-	result_ratio(result, "rate_x_floor", value_of(result, "frames_per_s"),
-		     near_rate < far_rate ? near_rate : far_rate);
+	/* Of other modes, and of a rate that was asked for, it would say nothing. */
+	if (s->mode == MODE_RATE && !json_is_number(json_object_get(result, "rate_wanted")))
+		result_ratio(result, "rate_x_floor",
+			     value_of(result, "frames_per_s"),
+			     near_rate < far_rate ? near_rate : far_rate);
 }

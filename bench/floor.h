@@ -1,6 +1,7 @@
 /*
- * What the kernel's sockets and taps cost on this machine with no switch at all:
- * the least that any switch between two such ports can cost.
+ * What the kernel's sockets and taps cost on this machine with no switch at all: a
+ * yardstick for switches on it. One that sends many frames with one call may take
+ * less than this, one frame a call and nobody to be woken, but hardly does.
  */
 #ifndef BENCH_FLOOR_H
 #define BENCH_FLOOR_H

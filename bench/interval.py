@@ -30,7 +30,7 @@ LEAST_EFFECT = 0.03
 LARGE_EFFECT = 0.25
 
 (MUCH_SLOWER, SLOWER, SAME, FASTER, UNKNOWN) = VERDICTS = [
-    "MUCH SLOWER", "slower", "no difference", "faster", "not known"]
+    "MUCH SLOWER", "slower", "not told from noise", "faster", "not known"]
 
 
 @dataclasses.dataclass(frozen=True)

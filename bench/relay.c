@@ -1,6 +1,6 @@
 /*
- * The smallest program that can stand between two guests: not a switch, but what
- * one is measured against. "relay PATH" listens at PATH as uml_switch does, takes two
+ * A program that stands between two guests and only passes on: not a switch, but
+ * what one is measured against. "relay PATH" listens at PATH as uml_switch does, takes two
  * guests, and then gives each what the other sends. It does not look at the
  * frames, learns nothing and counts nothing; what a guest has no room for is kept,
  * and the other is not read meanwhile.

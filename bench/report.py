@@ -1,8 +1,8 @@
 """From single runs to cells of tables: medians, spread, ratios, targets.
 
-A ratio is taken round by round, between two runs that followed each other,
-and the median of these is given: what slows the machine for a while slows
-both sides of it.
+A ratio is taken round by round, between two runs of the same round, and the
+median of these is given: what slows the machine for a while slows both sides of
+it.
 """
 import dataclasses
 import statistics
@@ -25,10 +25,13 @@ class Runs:
                          "number": number, "result": result})
 
     def values(self, scenario, switch, field):
-        """{number of the run: value} of the runs that have one."""
-        return {run["number"]: run["result"][field] for run in self.all
-                if run["scenario"] == scenario and run["switch"] == switch
-                and run["result"].get(field) is not None}
+        """{number of the run: value} of the runs that have one; none at all if
+        most have not, which tells more than those few would."""
+        found = {run["number"]: run["result"].get(field) for run in self.all
+                 if run["scenario"] == scenario and run["switch"] == switch}
+        there = {number: value for number, value in found.items()
+                 if value is not None}
+        return there if 2 * len(there) > len(found) else {}
 
     def errors(self):
         return [run for run in self.all if "error" in run["result"]]

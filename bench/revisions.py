@@ -62,11 +62,15 @@ def build(directory, commit):
     environment = {name: value for name, value in os.environ.items()
                    if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL",
                                    "MAKEOVERRIDES", "BUILD")}
-    done = subprocess.run(
-        ["make", "-C", str(directory), f"-j{os.cpu_count()}", PROGRAM],
-        env=environment, text=True, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=BUILD_S,
-        check=False)
+    try:
+        done = subprocess.run(
+            ["make", "-C", str(directory), f"-j{os.cpu_count()}", PROGRAM],
+            env=environment, text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=BUILD_S,
+            check=False)
+    except subprocess.TimeoutExpired:
+        raise RevisionError(f"{commit[:12]}: not built after {BUILD_S} s"
+                            ) from None
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-15:])
         raise RevisionError(f"{commit[:12]}: cannot be built:\n{tail}")

@@ -41,9 +41,11 @@ import watching_report
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NAMES = [*scenarios.all_scenarios(True), guests.SCENARIO, *bridges.NAMES,
          filters.SCENARIO, watching.SCENARIO]
-# How long a round of some parts takes, beside that of the others.
-WEIGHTS = {"ports": 2, "addresses": 3, "idle": 2, guests.SCENARIO: 4,
-           filters.SCENARIO: 4, watching.SCENARIO: 4}
+# How many seconds a round of each part takes, about: its share of the time.
+WEIGHTS = {"kinds": 30, "ports": 40, "crowd": 8, "addresses": 38, "sizes": 38,
+           "latency": 23, "load": 38, "roundtrip": 12, "search": 25, "idle": 22,
+           "stalled": 2, guests.SCENARIO: 75, bridges.PLUG: 12,
+           bridges.QEMU: 25, filters.SCENARIO: 40, watching.SCENARIO: 75}
 
 
 def parse_arguments():
@@ -106,8 +108,8 @@ class Rounds:
     def of(self, part):
         """The numbers of @part's rounds; it is not to come any more."""
         start = self._clock()
-        share = WEIGHTS.get(part, 1) / sum(
-            WEIGHTS.get(other, 1) for other in self._to_come)
+        share = WEIGHTS[part] / sum(WEIGHTS[other]
+                                    for other in self._to_come)
         self._to_come.remove(part)
         end = start + share * (self._end - start)
         for number in range(self.count):
@@ -235,9 +237,9 @@ class Bench:
 
 # What is said -------------------------------------------------------------------
 
-RELAY_NOTE = ("The relay is no switch but the smallest program that can stand "
-              "between two daemon ports: it passes on whatever comes, up to 64 "
-              "frames at a time, and looks at none of them.")
+RELAY_NOTE = ("The relay is no switch but a program that only passes frames from "
+              "one daemon port to another, up to 64 at a time, and looks at none "
+              "of them. Of latency, the floor is that of two hops.")
 
 
 def all_targets(runs, partial):

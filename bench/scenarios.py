@@ -180,9 +180,14 @@ def with_derived(result):
         # Processes of one switch share much: counted in each, or once.
         result["memory_kib"] = (result.get("switch_pss_kib")
                                 or result["switch_rss_kib"])
+    if result.get("rate_wanted") and result.get("sent"):
+        # At a fixed rate also what was never taken is missing.
+        due = result["sent"] + (result.get("unsent") or 0)
+        result["missing"] = 1 - result["delivered"] / due
     # Who has lost one frame in a hundred has no latency that 99.9 % keep.
+    lost = max(result.get("loss") or 0, result.get("missing") or 0)
     for field, share in LATENCIES.items():
-        if (result.get("loss") or 0) > 1 - share:
+        if lost > 1 - share:
             result.pop(field, None)
     return result
 

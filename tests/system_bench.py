@@ -341,6 +341,34 @@ def test_unknown_commit_is_one_line_and_usage():
     assert done.stderr.count("\n") == 1 and "no-such" in done.stderr
 
 
+@pytest.mark.parametrize("failures, is_broken", [(1, False), (3, True)])
+def test_one_run_that_fails_is_not_yet_the_commits_doing(failures, is_broken):
+    runs = report.Runs()
+    for number in range(4):
+        runs.add("ports", compare.BASE, number, {"frames_per_s": 1.0})
+        runs.add("ports", compare.HEAD, number, {"error": "not listening"}
+                 if number < failures else {"frames_per_s": 1.0})
+    assert compare.failed([], runs) == is_broken
+    assert ("ANY MORE" in "".join(compare.statement([], runs))) == is_broken
+
+
+@pytest.mark.parametrize("there, is_given", [(3, True), (2, False)])
+def test_what_most_runs_do_not_have_has_no_median(there, is_given):
+    runs = report.Runs()
+    for number in range(4):
+        runs.add("load", "a", number, {"latency_p999_ns": 1.0}
+                 if number < there else {})
+    assert bool(runs.values("load", "a", "latency_p999_ns")) == is_given
+
+
+def test_frames_that_were_never_taken_are_missing_too():
+    result = {"rate_wanted": 1000, "sent": 600, "unsent": 400, "loss": 0.0,
+              "delivered": 600, "latency_p50_ns": 1.0}
+    found = scenarios.with_derived(result)
+    assert found["missing"] == pytest.approx(0.4)
+    assert "latency_p999_ns" not in found and "latency_p50_ns" in found
+
+
 # Real runs ------------------------------------------------------------------
 
 def test_two_real_sides_are_measured_in_turns(build):
