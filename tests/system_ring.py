@@ -9,6 +9,7 @@ A registered file stays open when its descriptor is closed. What the ring may
 be used for is in test_loop_ring.c.
 """
 
+import contextlib
 import os
 import re
 
@@ -46,10 +47,12 @@ def control(switch):
 
 def ring_info(pid):
     for fd in os.listdir(f"/proc/{pid}/fdinfo"):
-        with open(f"/proc/{pid}/fdinfo/{fd}") as info:
+        # One of the others may be closed at this moment.
+        with contextlib.suppress(OSError), \
+                open(f"/proc/{pid}/fdinfo/{fd}") as info:
             text = info.read()
-        if "SqMask" in text:
-            return text
+            if "SqMask" in text:
+                return text
     raise lab.LabError(f"process {pid} has no ring")
 
 
