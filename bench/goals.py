@@ -27,9 +27,9 @@ def own(runs, scenario, field):
     return runs.values(scenario, OWN, field)
 
 
-def to(runs, scenario, names, field, choose):
-    """ringswitch's ratio to the best of @names."""
-    return report.ratios(own(runs, scenario, field), tables.best_peer(
+def to(runs, scenario, names, field, choose, of=OWN):
+    """ringswitch's ratio to the best of @names; @of is how it was started."""
+    return report.ratios(runs.values(scenario, of, field), tables.best_peer(
         runs, scenario, field, choose, names))
 
 
@@ -72,9 +72,7 @@ def latencies(runs):
     p50 = "latency_p50_ns"
     return [
         *(at_most(f"lone frame, {where}, p50 / {who}",
-                  report.ratios(runs.values(scenario, name, p50),
-                                tables.best_peer(runs, scenario, p50, min,
-                                                 names)), 1)
+                  to(runs, scenario, names, p50, min, name), 1)
           for scenario, where, name in (
               (LONE, "free", OWN), (LONE, "free, --busy-poll", OWN_POLL),
               (ONE_CORE, "one core", OWN))
